@@ -1,0 +1,57 @@
+# `make` lists the targets. Each makes what it needs; nothing is installed outside this folder.
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fmt lint unit hcl plan e2e sandbox requirements clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/ready ## Apply both examples on the sandbox and watch real calls being authorized and billed (KEEP=1 leaves it running)
+	@PYTHONPATH=tests $(PY) -m demo
+
+test: lint unit sandbox hcl plan e2e ## Everything that CI runs, in its order
+	@echo "make test: lint, unit, sandbox, hcl, plan and e2e passed"
+
+fmt: $(VENV)/ready ## Format the HCL and the Python
+	terraform fmt -recursive
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+lint: $(VENV)/ready ## Check format, types and style
+	terraform fmt -check -recursive -diff
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+unit: $(VENV)/ready ## The functions, without network
+	$(PY) -m pytest tests/unit
+
+sandbox: $(VENV)/ready ## The sandbox itself
+	$(PY) -m pytest tests/sandbox_tests
+
+hcl: $(VENV)/ready ## What the HCL promises, read with python-hcl2
+	$(PY) -m pytest tests/hcl
+
+plan: $(VENV)/ready ## Plans by the real provider, and every validation broken once
+	$(PY) -m pytest tests/plan
+
+e2e: $(VENV)/ready ## The examples, applied on the sandbox and called
+	$(PY) -m pytest tests/e2e
+
+requirements: ## Pin anew what requirements.in names
+	rm -rf $(VENV)
+	$$(tests/find-python) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement requirements.in
+	(echo "# Made from requirements.in by \`make requirements\`."; $(VENV)/bin/pip freeze) > requirements.txt
+
+clean: ## Remove the virtual environment and everything built
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/ready: requirements.txt tests/find-python
+	@python=$$(tests/find-python) && echo "Virtual environment $(VENV) with $$($$python --version) ($$python)" && rm -rf $(VENV) && $$python -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@

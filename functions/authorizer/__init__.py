@@ -1,0 +1,1 @@
+"""Authorizes API Gateway callers by their Revenium entitlement."""

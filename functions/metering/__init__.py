@@ -1,0 +1,1 @@
+"""Meters API Gateway access logs into Revenium."""

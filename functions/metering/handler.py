@@ -1,0 +1,185 @@
+"""The metering function: access logs in, billed usage out, and nothing forgotten in between."""
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from metering import access_log, events, mapping
+from metering.delivery import Deliverer, Outcome, Verdict
+from metering.events import QueuedMessage
+from metering.mapping import Usage
+from metering.queues import (
+    LINE_LIMIT,
+    MAX_DELAY,
+    DeadLetters,
+    LogEvent,
+    Message,
+    Parked,
+    Queue,
+    QueueRefused,
+    retry_messages,
+)
+from metering.settings import Settings
+from revenium import metrics
+from revenium.api_key import ApiKey
+from revenium.log import log
+from revenium.transport import Transport
+
+QUEUEING_RESERVE = 10.0  # seconds of every invocation that belong to SQS, not to Revenium
+_FIRST_DELAY = 15
+
+
+@dataclass
+class Tally:
+    """What became of the invocation's records: received = delivered + skipped + queued + dead_lettered."""
+
+    received: int = 0
+    delivered: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    queued: Counter[str] = field(default_factory=Counter)
+    dead_lettered: Counter[str] = field(default_factory=Counter)
+    lags: list[float] = field(default_factory=list)
+
+    def emit(self) -> None:
+        metrics.emit(
+            {
+                "Received": self.received,
+                "Delivered": self.delivered,
+                "Skipped": self.skipped.total(),
+                "Queued": self.queued.total(),
+                "DeadLettered": self.dead_lettered.total(),
+                "KeyRefused": self.queued["key_refused"],
+            },
+            {"Lag": self.lags},
+            skipped_by_reason=self.skipped,
+            queued_by_reason=self.queued,
+            dead_lettered_by_reason=self.dead_lettered,
+        )
+
+
+class Meter:
+    """Everything one execution environment keeps between invocations."""
+
+    def __init__(self, settings: Settings, deliverer: Deliverer, retry: Queue, dead_letter: Queue) -> None:
+        self._settings = settings
+        self._deliverer = deliverer
+        self._retry = retry
+        self._dead_letter = dead_letter
+
+    def meter(self, log_events: Sequence[LogEvent], deadline: float, tally: Tally) -> None:
+        """Log events straight from CloudWatch. Raises QueueRefused: then Lambda keeps the event and invokes again."""
+        tally.received += len(log_events)
+        dead = DeadLetters()
+        usages = self._read(log_events, dead, tally)
+        self._settle(self._deliverer.deliver(usages, deadline), Message(), dead, tally)
+
+    def retry(self, messages: Sequence[QueuedMessage], deadline: float, tally: Tally) -> list[str]:
+        """Messages of the retry queue; gives back the ids of those that have to stay in it."""
+        work: list[tuple[QueuedMessage, Message, DeadLetters, list[Usage]]] = []
+        stay = []
+        for queued in messages:
+            if queued.message is None:
+                log("ERROR", "A message stays in the retry queue: it cannot be read", id=queued.id, error=queued.error)
+                tally.received += 1
+                tally.queued["unreadable_message"] += 1
+                stay.append(queued.id)
+                continue
+            tally.received += queued.message.records
+            dead = DeadLetters()
+            usages = [*queued.message.usages, *self._read(queued.message.events, dead, tally)]
+            work.append((queued, queued.message, dead, usages))
+        outcomes = iter(self._deliverer.deliver([usage for *_, usages in work for usage in usages], deadline))
+        for queued, message, dead, usages in work:
+            mine = [next(outcomes) for _ in usages]
+            before = (tally.queued.copy(), tally.dead_lettered.copy())
+            try:
+                self._settle(mine, message, dead, tally)
+            except QueueRefused as error:
+                log("ERROR", "A message stays in the retry queue: SQS refused what is left", id=queued.id, error=error)
+                left = sum(outcome.verdict is not Verdict.DELIVERED for outcome in mine) + len(dead.events)
+                tally.queued, tally.dead_lettered = before
+                tally.queued["sqs_refused"] += left
+                stay.append(queued.id)
+        return stay
+
+    def _read(self, log_events: Sequence[LogEvent], dead: DeadLetters, tally: Tally) -> list[Usage]:
+        usages = []
+        for event in log_events:
+            try:
+                record = access_log.parse(event.message)
+                reason = mapping.skip_reason(record)
+                if reason:
+                    tally.skipped[reason] += 1
+                else:
+                    usages.append(mapping.to_usage(record, event.id, self._settings.api))
+            except access_log.MalformedLine as error:
+                dead.events.append((LogEvent(event.id, event.message[:LINE_LIMIT]), Parked(error.reason, str(error))))
+        return usages
+
+    def _settle(self, outcomes: Sequence[Outcome], message: Message, dead: DeadLetters, tally: Tally) -> None:
+        """Every record that is not delivered goes into a queue; the tally counts it once it is there."""
+        now = time.time()
+        since = message.since or now
+        gave_up = message.since > 0 and now - since > self._settings.retry_for
+        left = []
+        for outcome in outcomes:
+            if outcome.verdict is Verdict.DELIVERED:
+                tally.delivered += 1
+                if outcome.usage.time is not None:
+                    tally.lags.append(max(0.0, now * 1000 - outcome.usage.time))
+            elif outcome.verdict is Verdict.RETRY and not gave_up:
+                left.append(outcome)
+            else:
+                reason = f"gave_up_{outcome.reason}" if outcome.verdict is Verdict.RETRY else outcome.reason
+                dead.usages.append((outcome.usage, Parked(reason, outcome.detail)))
+        self._retry.send(
+            list(retry_messages([outcome.usage for outcome in left], message.attempts + 1, since)),
+            _delay(message.attempts, max((outcome.retry_after for outcome in left), default=0.0)),
+        )
+        tally.queued.update(outcome.reason for outcome in left)
+        self._dead_letter.send(list(dead.messages()))
+        parked = [why for _, why in [*dead.usages, *dead.events]]
+        tally.dead_lettered.update(why.reason for why in parked)
+        for reason, detail in {why.reason: why.detail for why in parked}.items():
+            log("ERROR", "Records went to the dead-letter queue", reason=reason, example=detail)
+
+
+def _delay(attempts: int, retry_after: float) -> int:
+    """Seconds that a message waits in the queue: doubling from 15 s to SQS's 15 minutes, spread over its half."""
+    bound = min(MAX_DELAY, _FIRST_DELAY * 2 ** min(attempts, 10))
+    return int(min(MAX_DELAY, max(retry_after, random.uniform(bound / 2, bound))))
+
+
+_meter: Meter | None = None
+
+
+def _build() -> Meter:
+    settings = Settings.from_environ(os.environ)
+    transport = Transport(settings.connections)
+    deliverer = Deliverer(settings, transport, ApiKey(os.environ, transport))
+    return Meter(settings, deliverer, Queue(settings.retry_queue_url), Queue(settings.dead_letter_queue_url))
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:
+    """Lambda's entry point: a CloudWatch Logs subscription event or a batch from the retry queue.
+
+    Answers an SQS batch with `batchItemFailures`. Raises UnknownEvent, SettingsError, or QueueRefused when records
+    could be neither delivered nor queued: Lambda then retries the event and keeps it in its failure destination.
+    """
+    global _meter
+    found = events.parse(event)
+    _meter = _meter or _build()
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - QUEUEING_RESERVE
+    tally = Tally()
+    queued = [entry for entry in found if isinstance(entry, QueuedMessage)]
+    if queued:
+        stay = _meter.retry(queued, deadline, tally)
+    else:
+        stay = []
+        _meter.meter([entry for entry in found if isinstance(entry, LogEvent)], deadline, tally)
+    tally.emit()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in stay]}

@@ -1,0 +1,35 @@
+"""The metering function's settings. Every variable is documented in functions/README.md."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from revenium import settings
+
+DEFAULT_URLS = {"v2": "https://api.revenium.ai/meter", "v1": "https://api.revenium.io/meter/v1/api"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to reach Revenium and the queues. Times in seconds."""
+
+    api: str
+    url: str
+    retry_queue_url: str
+    dead_letter_queue_url: str
+    connections: int
+    request_timeout: int
+    retry_for: int
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError naming the variable at fault."""
+        api = settings.choice(environ, "REVENIUM_METERING_API", "v2", ("v1", "v2"))
+        return cls(
+            api=api,
+            url=settings.url(environ, "REVENIUM_METERING_URL", DEFAULT_URLS[api]),
+            retry_queue_url=settings.url(environ, "RETRY_QUEUE_URL", ""),
+            dead_letter_queue_url=settings.url(environ, "DEAD_LETTER_QUEUE_URL", ""),
+            connections=settings.integer(environ, "REVENIUM_CONNECTIONS", 16, 1, 128),
+            request_timeout=settings.integer(environ, "REVENIUM_TIMEOUT_SECONDS", 10, 1, 60),
+            retry_for=settings.integer(environ, "REVENIUM_RETRY_FOR_SECONDS", 86400, 0, 604800),
+        )

@@ -1,0 +1,100 @@
+import json
+
+import pytest
+
+from metering.access_log import MalformedLine, parse
+
+REST = {
+    "extendedRequestId": "JKJaXmPLvHcESHA=",
+    "status": "200",
+    "httpMethod": "GET",
+    "resourcePath": "/products/{id}",
+    "clientId": "acme",
+    "integrationLatency": "12",
+    "responseLatency": "15",
+    "responseLength": "42",
+    "requestTimeEpoch": "1700000000000",
+    "path": "/prod/products/7",
+    "userAgent": "curl/8",
+}
+
+
+def test_a_rest_line() -> None:
+    record = parse(json.dumps(REST))
+    assert (record.status, record.route, record.client_id, record.path) == (
+        200,
+        "/products/{id}",
+        "acme",
+        "/prod/products/7",
+    )
+    assert (record.integration_latency, record.response_latency, record.response_length) == (12, 15, 42)
+    assert record.time == 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("route_key", "route"),
+    [
+        ("GET /items/{id}", "/items/{id}"),
+        ("ANY /{proxy+}", "/{proxy+}"),
+        ("$default", None),
+        ("sendMessage", "sendMessage"),
+    ],
+)
+def test_the_route_of_an_http_or_websocket_line_is_its_route_key_without_the_method(
+    route_key: str, route: str | None
+) -> None:
+    assert parse(json.dumps({"status": "200", "routeKey": route_key})).route == route
+
+
+def test_a_line_of_reveniums_own_template() -> None:
+    line = (
+        '{"httpMethod":"POST","path":"/prod/a","principalId":"p1","status":201,"sourceIp":"1.2.3.4",'
+        '"integrationLatency":7,"responseLength":3}'
+    )
+    record = parse(line)
+    assert (record.method, record.principal_id, record.status, record.integration_latency) == ("POST", "p1", 201, 7)
+    assert record.extended_request_id is None and record.response_latency is None
+
+
+@pytest.mark.parametrize("empty", ["-", ""])
+def test_a_hyphen_and_an_empty_text_are_no_value(empty: str) -> None:
+    record = parse(json.dumps(REST | {"clientId": empty, "integrationLatency": empty, "resourcePath": empty}))
+    assert record.client_id is None and record.integration_latency is None and record.route is None
+
+
+def test_a_time_in_seconds_counts_as_milliseconds() -> None:
+    assert parse(json.dumps(REST | {"requestTimeEpoch": "1700000000"})).time == 1_700_000_000_000
+
+
+@pytest.mark.parametrize("line", ["", "hello", "[]", "3", "null", '{"status":', '"' + "x" * 100_000, "[" * 100_000])
+def test_what_is_no_json_object_is_refused(line: str) -> None:
+    with pytest.raises(MalformedLine) as error:
+        parse(line)
+    assert error.value.reason == "not_json"
+
+
+@pytest.mark.parametrize("status", ["-", "abc", None, "42", "1e99", [200], "nan"])
+def test_a_line_without_a_status_is_refused(status: object) -> None:
+    with pytest.raises(MalformedLine) as error:
+        parse(json.dumps(REST | {"status": status}))
+    assert error.value.reason == "no_status"
+
+
+HOSTILE_AGENTS = [
+    'x","clientId":"victim","status":"500',
+    'x","clientId":"victim',
+    'say "hi"',
+    'x"}',
+    "x\\",
+    'x","clientId":"victim","a":{"b":"',
+    "x\n",
+]
+
+
+@pytest.mark.parametrize("agent", HOSTILE_AGENTS)
+@pytest.mark.parametrize("field", ["userAgent", "path"])
+def test_a_caller_can_neither_forge_a_field_nor_take_his_call_off_the_bill(agent: str, field: str) -> None:
+    values = REST | {field: agent}
+    line = "{" + ",".join(f'"{key}":"{value}"' for key, value in values.items()) + "}"
+    record = parse(line)
+    assert (record.client_id, record.status, record.extended_request_id) == ("acme", 200, "JKJaXmPLvHcESHA=")

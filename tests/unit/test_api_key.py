@@ -1,0 +1,133 @@
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from fakes import FakeTransport
+from revenium.api_key import MAX_AGE, ApiKey, KeyUnavailable
+from revenium.settings import SettingsError
+from revenium.transport import Answer, NotSent
+
+ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:revenium-AbCdEf"
+
+
+class SecretsManager:
+    """GetSecretValue with a value that tests may change, or a failure."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        self.failure: Answer | Exception | None = None
+        self.transport = FakeTransport(self._respond)
+
+    def _respond(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if isinstance(self.failure, Exception):
+            raise self.failure
+        return self.failure or Answer(200, {}, json.dumps({"SecretString": self.secret}))
+
+    def key(self) -> ApiKey:
+        return ApiKey({"REVENIUM_API_KEY_SECRET_ARN": ARN}, self.transport)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1_000_000.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    return now
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-access-key")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session-token")
+
+
+@pytest.mark.parametrize("secret", ["hak_1", " hak_1\n", '{"api_key": "hak_1", "note": "x"}'])
+def test_the_secret_is_the_bare_key_or_json(secret: str) -> None:
+    assert SecretsManager(secret).key().value() == "hak_1"
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "  ", "{}", '{"api_key": 3}', '{"api_key": ""}', "{broken", "a b", "a\nb", "ключ"]
+)
+def test_a_secret_without_a_key_says_what_to_store_and_not_what_it_holds(secret: str) -> None:
+    with pytest.raises(KeyUnavailable, match="bare key") as error:
+        SecretsManager(secret).key().value()
+    assert not secret.strip("{} \n") or secret not in str(error.value)
+
+
+def test_the_request_is_signed_for_the_secrets_region_and_partition() -> None:
+    manager = SecretsManager("hak_1")
+    manager.key().value()
+    [(url, headers, body)] = manager.transport.sent
+    assert url == "https://secretsmanager.eu-central-1.amazonaws.com/"
+    assert headers["X-Amz-Target"] == "secretsmanager.GetSecretValue"
+    assert "/eu-central-1/secretsmanager/aws4_request" in headers["Authorization"]
+    assert headers["X-Amz-Security-Token"] == "session-token"
+    assert json.loads(body) == {"SecretId": ARN}
+
+
+def test_china_has_a_domain_of_its_own() -> None:
+    manager = SecretsManager("hak_1")
+    arn = ARN.replace("arn:aws:", "arn:aws-cn:").replace("eu-central-1", "cn-north-1")
+    ApiKey({"REVENIUM_API_KEY_SECRET_ARN": arn}, manager.transport).value()  # type: ignore[arg-type]
+    assert manager.transport.sent[0][0] == "https://secretsmanager.cn-north-1.amazonaws.com.cn/"
+
+
+def test_the_key_is_kept_for_a_bounded_time(clock: list[float]) -> None:
+    manager = SecretsManager("old")
+    key = manager.key()
+    assert key.value() == "old"
+    manager.secret = "new"
+    clock[0] += MAX_AGE - 1
+    assert key.value() == "old"
+    clock[0] += 2
+    assert key.value() == "new"
+    assert len(manager.transport.sent) == 2
+
+
+def test_a_refused_key_is_read_again(clock: list[float]) -> None:
+    manager = SecretsManager("old")
+    key = manager.key()
+    key.value()
+    clock[0] += 5
+    assert not key.refused("old")
+    manager.secret = "new"
+    clock[0] += 5
+    assert key.refused("old")
+    assert key.value() == "new"
+    assert key.refused("old"), "another thread that was refused with the old key takes the new one"
+    assert len(manager.transport.sent) == 3
+
+
+@pytest.mark.parametrize("failure", [NotSent("refused"), Answer(400, {}, '{"__type":"x#AccessDeniedException"}')])
+def test_the_last_key_stays_in_use_while_the_secret_cannot_be_read(
+    failure: Answer | Exception, clock: list[float]
+) -> None:
+    manager = SecretsManager("hak_1")
+    key = manager.key()
+    key.value()
+    manager.failure = failure
+    clock[0] += MAX_AGE + 1
+    assert key.value() == "hak_1"
+
+
+def test_a_secret_that_may_not_be_read_is_named_with_what_to_check() -> None:
+    manager = SecretsManager("hak_1")
+    manager.failure = Answer(400, {}, '{"__type":"com.amazonaws#AccessDeniedException"}')
+    with pytest.raises(KeyUnavailable, match=r"AccessDeniedException.*role"):
+        manager.key().value()
+
+
+def test_the_variable_with_the_key_itself_needs_no_secret() -> None:
+    transport = FakeTransport()
+    key = ApiKey({"REVENIUM_API_KEY": "hak_local"}, transport)  # type: ignore[arg-type]
+    assert key.value() == "hak_local"
+    assert not key.refused("hak_local")
+    assert not transport.sent
+
+
+@pytest.mark.parametrize("environ", [{}, {"REVENIUM_API_KEY_SECRET_ARN": "revenium"}])
+def test_neither_key_nor_secret_names_the_variable(environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="REVENIUM_API_KEY_SECRET_ARN"):
+        ApiKey(environ, FakeTransport())  # type: ignore[arg-type]

@@ -1,0 +1,199 @@
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import pytest
+
+from fakes import OK, FakeKey, FakeTransport, settings, usage
+from metering.delivery import Deliverer, Verdict, classify
+from revenium.api_key import KeyUnavailable
+from revenium.transport import Answer, NotSent, Unanswered
+
+
+def deliverer(transport: FakeTransport, key: FakeKey | None = None, **changes: object) -> Deliverer:
+    return Deliverer(settings(**changes), transport, key or FakeKey())  # type: ignore[arg-type]
+
+
+def soon(seconds: float = 20) -> float:
+    return time.monotonic() + seconds
+
+
+@pytest.fixture(autouse=True)
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metering.delivery._backoff", lambda *_: 0.0)
+
+
+def test_both_calls_go_out_in_order_with_the_key_and_their_own_idempotency_keys() -> None:
+    transport = FakeTransport()
+    outcomes = deliverer(transport).deliver([usage()], soon())
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED]
+    assert [(url, headers["x-api-key"], headers["Idempotency-Key"]) for url, headers, _ in transport.sent] == [
+        ("https://revenium.example/meter/v2/apis/requests", "hak_test", "t0:request"),
+        ("https://revenium.example/meter/v2/apis/responses", "hak_test", "t0:response"),
+    ]
+
+
+def test_only_the_missing_half_is_left_when_the_response_call_fails() -> None:
+    transport = FakeTransport(lambda url, *_: OK if url.endswith("requests") else Answer(503, {}, ""))
+    [outcome] = deliverer(transport).deliver([usage()], soon())
+    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "http_503")
+    assert outcome.usage.calls == usage().calls[1:]
+    assert [url.rpartition("/")[2] for url, *_ in transport.sent] == ["requests"] + ["responses"] * 3
+
+
+@pytest.mark.parametrize("trouble", [NotSent("no route"), Unanswered("reset")])
+def test_a_passing_failure_is_tried_again_at_once_with_the_same_bytes(trouble: Exception) -> None:
+    answers: Iterator[Exception | Answer] = iter([trouble, OK, OK])
+
+    def respond(*_: object) -> Answer:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    transport = FakeTransport(respond)
+    [outcome] = deliverer(transport).deliver([usage()], soon())
+    assert outcome.verdict is Verdict.DELIVERED
+    assert transport.sent[0] == transport.sent[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "verdict"),
+    [
+        (408, {}, Verdict.RETRY),
+        (429, {"retry-after": "3"}, Verdict.RETRY),
+        (500, {}, Verdict.RETRY),
+        (503, {}, Verdict.RETRY),
+        (409, {"retry-after": "1"}, Verdict.RETRY),
+        (401, {}, Verdict.RETRY),
+        (403, {}, Verdict.RETRY),
+        (409, {}, Verdict.DEAD),
+        (400, {}, Verdict.DEAD),
+        (422, {}, Verdict.DEAD),
+        (404, {}, Verdict.DEAD),
+        (301, {}, Verdict.DEAD),
+        (400, {"x-should-retry": "true"}, Verdict.RETRY),
+        (503, {"x-should-retry": "false"}, Verdict.DEAD),
+    ],
+)
+def test_what_an_answer_means(status: int, headers: Mapping[str, str], verdict: Verdict) -> None:
+    failure = classify(Answer(status, headers, "x" * 10_000))
+    assert failure is not None
+    assert failure.verdict is verdict
+    assert failure.retry_after == float(headers.get("retry-after", 0))
+    assert len(failure.detail) <= 500
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_any_2xx_is_success(status: int) -> None:
+    assert classify(Answer(status, {}, "")) is None
+
+
+def test_a_bad_record_is_parked_at_once_and_the_others_go_through() -> None:
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return Answer(400, {}, "bad field") if headers["Idempotency-Key"].startswith("t1:") else OK
+
+    transport = FakeTransport(respond)
+    outcomes = deliverer(transport).deliver([usage(0), usage(1), usage(2)], soon())
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED, Verdict.DEAD, Verdict.DELIVERED]
+    assert (outcomes[1].reason, outcomes[1].detail) == ("http_400", "HTTP 400 bad field")
+    assert len(transport.sent) == 5
+
+
+def test_a_long_retry_after_is_left_to_the_queue() -> None:
+    transport = FakeTransport(lambda *_: Answer(429, {"retry-after": "60"}, ""))
+    [outcome] = deliverer(transport).deliver([usage()], soon())
+    assert (outcome.verdict, outcome.retry_after, len(transport.sent)) == (Verdict.RETRY, 60, 1)
+
+
+def test_a_rotated_key_is_picked_up() -> None:
+    transport = FakeTransport(lambda _, headers, __: OK if headers["x-api-key"] == "new" else Answer(401, {}, ""))
+    outcomes = deliverer(transport, FakeKey("old", "new")).deliver([usage(n) for n in range(20)], soon())
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.DELIVERED}
+
+
+def test_a_refused_key_queues_everything_and_stops_asking() -> None:
+    transport = FakeTransport(lambda *_: Answer(401, {}, ""))
+    outcomes = deliverer(transport).deliver([usage(n) for n in range(500)], soon())
+    assert {(outcome.verdict, outcome.reason) for outcome in outcomes} == {(Verdict.RETRY, "key_refused")}
+    assert len(transport.sent) <= 8
+
+
+def test_without_a_key_everything_is_queued() -> None:
+    class NoKey(FakeKey):
+        def value(self) -> str:
+            raise KeyUnavailable("no secret")
+
+    transport = FakeTransport()
+    outcomes = deliverer(transport, NoKey()).deliver([usage(n) for n in range(5)], soon())
+    assert {(outcome.verdict, outcome.reason) for outcome in outcomes} == {(Verdict.RETRY, "key_unavailable")}
+    assert not transport.sent
+
+
+def test_a_revenium_that_is_down_is_not_hammered() -> None:
+    transport = FakeTransport(lambda *_: Answer(503, {}, ""))
+    outcomes = deliverer(transport).deliver([usage(n) for n in range(500)], soon())
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.RETRY}
+    assert len(transport.sent) < 60
+
+
+def test_scattered_failures_do_not_stop_the_batch() -> None:
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        number = int(headers["Idempotency-Key"].partition(":")[0][1:])
+        return Answer(503, {}, "") if number % 5 == 0 else OK
+
+    outcomes = deliverer(FakeTransport(respond), connections=1).deliver([usage(n) for n in range(200)], soon())
+    assert sum(outcome.verdict is Verdict.DELIVERED for outcome in outcomes) == 160
+
+
+def test_the_deadline_ends_the_work_and_leaves_an_outcome_for_every_record() -> None:
+    release = threading.Event()
+
+    def slow(*_: object) -> Answer:
+        release.wait(30)
+        return OK
+
+    transport = FakeTransport(slow)
+    started = time.monotonic()
+    outcomes = deliverer(transport, connections=2).deliver([usage(n) for n in range(50)], started + 1.5)
+    elapsed = time.monotonic() - started
+    release.set()
+    assert elapsed < 5
+    assert {(outcome.verdict, outcome.reason) for outcome in outcomes} == {
+        (Verdict.RETRY, "unanswered"),
+        (Verdict.RETRY, "deadline"),
+    }
+
+
+def test_nothing_is_sent_when_there_is_no_time() -> None:
+    transport = FakeTransport()
+    outcomes = deliverer(transport).deliver([usage(n) for n in range(50)], soon(-1))
+    assert {(outcome.verdict, outcome.reason) for outcome in outcomes} == {(Verdict.RETRY, "deadline")}
+    assert not transport.sent
+
+
+def test_v1_never_sends_again_what_may_have_arrived() -> None:
+    def respond(*_: object) -> Answer:
+        raise Unanswered("timeout")
+
+    transport = FakeTransport(respond)
+    [outcome] = deliverer(transport, api="v1").deliver([usage(api="v1")], soon())
+    assert (outcome.verdict, outcome.reason, len(transport.sent)) == (Verdict.DEAD, "unanswered", 1)
+    assert "Idempotency-Key" not in transport.sent[0][1]
+
+
+def test_v1_sends_again_what_cannot_have_arrived() -> None:
+    def respond(*_: object) -> Answer:
+        raise NotSent("refused")
+
+    transport = FakeTransport(respond)
+    [outcome] = deliverer(transport, api="v1").deliver([usage(api="v1")], soon())
+    assert (outcome.verdict, outcome.reason, len(transport.sent)) == (Verdict.RETRY, "unreachable", 3)
+
+
+def test_usage_queued_for_the_other_api_is_parked_since_its_paths_would_not_fit() -> None:
+    transport = FakeTransport()
+    [outcome] = deliverer(transport).deliver([replace(usage(), api="v1")], soon())
+    assert (outcome.verdict, outcome.reason) == (Verdict.DEAD, "api_changed")
+    assert not transport.sent

@@ -1,0 +1,270 @@
+import base64
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+from zlib import crc32
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import metering.handler
+from fakes import OK, FakeKey, FakeQueue, FakeTransport, settings, usage
+from metering.delivery import Deliverer
+from metering.events import UnknownEvent
+from metering.handler import Meter, handler
+from metering.queues import LogEvent, Message, Parked, QueueRefused, decode, encode
+from revenium.settings import SettingsError
+from revenium.transport import Answer
+
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+LINE = {"extendedRequestId": "x1", "status": "200", "httpMethod": "GET", "resourcePath": "/a", "clientId": "acme"}
+
+
+class Bench:
+    """The handler with its surroundings replaced, and the metric line that it wrote last."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.transport = FakeTransport()
+        self.retry, self.dead = FakeQueue(), FakeQueue()
+        self._capsys = capsys
+
+    def invoke(self, event: Any, **changes: Any) -> dict[str, Any]:
+        configured = settings(**changes)
+        deliverer = Deliverer(configured, self.transport, FakeKey())  # type: ignore[arg-type]
+        metering.handler._meter = Meter(configured, deliverer, self.retry, self.dead)  # type: ignore[arg-type]
+        self._capsys.readouterr()
+        return handler(event, CONTEXT)
+
+    def metrics(self) -> dict[str, Any]:
+        lines = [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
+        [metric_line] = [line for line in lines if "_aws" in line]
+        assert isinstance(metric_line, dict)
+        assert metric_line["Received"] == sum(
+            metric_line[name] for name in ("Delivered", "Skipped", "Queued", "DeadLettered")
+        )
+        return metric_line
+
+
+@pytest.fixture
+def bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr("metering.delivery._backoff", lambda *_: 0.0)
+    yield Bench(capsys)
+    metering.handler._meter = None
+
+
+def logs(*lines: str, kind: str = "DATA_MESSAGE") -> dict[str, Any]:
+    payload = {
+        "messageType": kind,
+        "logEvents": [{"id": f"e{n}", "timestamp": 1, "message": line} for n, line in enumerate(lines)],
+    }
+    return {"awslogs": {"data": base64.b64encode(gzip.compress(json.dumps(payload).encode())).decode()}}
+
+
+def sqs(*bodies: str) -> dict[str, Any]:
+    return {
+        "Records": [{"eventSource": "aws:sqs", "messageId": f"m{n}", "body": body} for n, body in enumerate(bodies)]
+    }
+
+
+def line(**changes: str) -> str:
+    return json.dumps(LINE | changes)
+
+
+def down(*_: object) -> Answer:
+    return Answer(503, {}, "")
+
+
+def test_each_line_is_delivered_skipped_or_parked_and_the_count_balances(bench: Bench) -> None:
+    bench.invoke(logs(line(), line(errorType="ACCESS_DENIED"), "no json", line(extendedRequestId="x2")))
+    counted = bench.metrics()
+    assert (counted["Delivered"], counted["Skipped"], counted["DeadLettered"]) == (2, 1, 1)
+    assert counted["skipped_by_reason"] == {"gateway_rejection": 1}
+    assert counted["dead_lettered_by_reason"] == {"not_json": 1}
+    [letter] = bench.dead.messages
+    assert letter.events == (LogEvent("e2", "no json"),)
+    assert not bench.retry.messages
+
+
+def test_the_lag_is_measured_from_the_time_of_the_call(bench: Bench) -> None:
+    bench.invoke(logs(line(requestTimeEpoch=str(int((time.time() - 5) * 1000)))))
+    [lag] = bench.metrics()["Lag"]
+    assert 4_900 < lag < 60_000
+
+
+def test_a_control_message_is_answered_and_dropped(bench: Bench) -> None:
+    assert bench.invoke(logs("anything", kind="CONTROL_MESSAGE")) == {"batchItemFailures": []}
+    assert bench.metrics()["Received"] == 0
+
+
+def test_what_revenium_does_not_take_now_is_queued(bench: Bench) -> None:
+    bench.transport.respond = down
+    bench.invoke(logs(*(line(extendedRequestId=f"x{n}") for n in range(30))))
+    assert bench.metrics()["Queued"] == 30
+    assert sum(len(message.usages) for message in bench.retry.messages) == 30
+    assert all(5 <= delay <= 15 for delay in bench.retry.delays)
+    assert {message.attempts for message in bench.retry.messages} == {1}
+
+
+def test_a_bad_record_is_parked_with_the_servers_words(bench: Bench) -> None:
+    bench.transport.respond = lambda *_: Answer(422, {}, "resource is too long")
+    bench.invoke(logs(line()))
+    [letter] = bench.dead.messages
+    assert letter.parked == (Parked("http_422", "HTTP 422 resource is too long"),)
+    assert letter.usages[0].transaction_id == "x1"
+
+
+@pytest.mark.parametrize(("refuses", "event"), [("retry", logs(line())), ("dead", logs("no json"))])
+def test_when_sqs_refuses_the_invocation_fails_so_that_lambda_keeps_the_event(
+    refuses: str, event: dict[str, Any], bench: Bench
+) -> None:
+    bench.transport.respond = down
+    getattr(bench, refuses).refuses = True
+    with pytest.raises(QueueRefused):
+        bench.invoke(event)
+
+
+def test_a_queued_message_is_delivered(bench: Bench) -> None:
+    answer = bench.invoke(sqs(encode(Message(usages=(usage(1), usage(2)), attempts=1, since=time.time()))))
+    assert answer == {"batchItemFailures": []}
+    assert bench.metrics()["Delivered"] == 2
+
+
+def test_of_a_queued_message_only_what_failed_waits_again_and_longer(bench: Bench) -> None:
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return Answer(503, {}, "") if headers["Idempotency-Key"] == "t2:response" else OK
+
+    bench.transport.respond = respond
+    since = time.time() - 100
+    answer = bench.invoke(sqs(encode(Message(usages=(usage(1), usage(2)), attempts=4, since=since))))
+    assert answer == {"batchItemFailures": []}
+    [message] = bench.retry.messages
+    assert (message.attempts, message.since) == (5, since)
+    assert [[call.idempotency_key for call in each.calls] for each in message.usages] == [["t2:response"]]
+    assert 120 <= bench.retry.delays[0] <= 240
+    counted = bench.metrics()
+    assert (counted["Delivered"], counted["Queued"]) == (1, 1)
+
+
+def test_after_a_day_a_record_is_given_up_into_the_dead_letter_queue(bench: Bench) -> None:
+    bench.transport.respond = down
+    bench.invoke(sqs(encode(Message(usages=(usage(1),), attempts=99, since=time.time() - 86_401))))
+    [letter] = bench.dead.messages
+    assert (letter.usages, letter.parked[0].reason) == ((usage(1),), "gave_up_http_503")
+    assert (letter.attempts, letter.since) == (0, 0.0)
+    assert not bench.retry.messages
+
+
+def test_the_wait_never_exceeds_what_sqs_takes_and_honours_the_server(bench: Bench) -> None:
+    bench.transport.respond = lambda *_: Answer(429, {"retry-after": "700"}, "")
+    bench.invoke(sqs(encode(Message(usages=(usage(1),), attempts=0, since=time.time()))))
+    bench.invoke(sqs(encode(Message(usages=(usage(1),), attempts=500, since=time.time()))))
+    assert bench.retry.delays[0] == 700
+    assert 700 <= bench.retry.delays[1] <= 900
+
+
+def test_only_the_message_that_sqs_cannot_take_back_stays_in_the_queue(bench: Bench) -> None:
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return Answer(503, {}, "") if headers["Idempotency-Key"].startswith("t2") else OK
+
+    bench.transport.respond = respond
+    bench.retry.refuses = True
+    answer = bench.invoke(
+        sqs(*(encode(Message(usages=(usage(n), usage(n + 10)), attempts=1, since=time.time())) for n in (1, 2, 3)))
+    )
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    counted = bench.metrics()
+    assert (counted["Delivered"], counted["Queued"]) == (5, 1)
+
+
+def test_a_message_of_which_only_a_part_could_be_put_away_stays_and_counts_once(bench: Bench) -> None:
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return Answer(400 if headers["Idempotency-Key"].startswith("t2") else 503, {}, "")
+
+    bench.transport.respond = respond
+    bench.dead.refuses = True
+    answer = bench.invoke(sqs(encode(Message(usages=(usage(1), usage(2))))))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert bench.metrics()["queued_by_reason"] == {"sqs_refused": 2}
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{}", "no json", '{"format":"revenium-metering/1"}', "[1]", '{"requestPayload":3}']
+)
+def test_a_message_that_cannot_be_read_stays_for_the_dead_letter_queue(body: str, bench: Bench) -> None:
+    answer = bench.invoke(sqs(body, encode(Message(usages=(usage(1),)))))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    counted = bench.metrics()
+    assert (counted["Delivered"], counted["Queued"]) == (1, 1)
+
+
+def test_every_kind_of_dead_letter_can_be_redriven(bench: Bench) -> None:
+    """Ours with usage, ours with a line, and what Lambda writes around an event that it gave up."""
+    bench.invoke(
+        sqs(
+            encode(Message(usages=(usage(1),), parked=(Parked("http_404"),))),
+            encode(Message(events=(LogEvent("e9", line()),), parked=(Parked("not_json"),))),
+            json.dumps({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": logs(line(), line())}),
+        )
+    )
+    assert bench.metrics()["Delivered"] == 4
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "text",
+        {},
+        {"awslogs": {}},
+        {"awslogs": {"data": "%%%"}},
+        {"awslogs": {"data": base64.b64encode(b"no gzip").decode()}},
+        {"awslogs": {"data": base64.b64encode(gzip.compress(b"{}")).decode()}},
+        {"awslogs": {"data": base64.b64encode(gzip.compress(b"{}")[:-9]).decode()}},
+        {"Records": [{"eventSource": "aws:s3", "messageId": "m"}]},
+        {"Records": [3]},
+    ],
+)
+def test_an_event_of_no_known_shape_is_refused_with_what_was_expected(event: Any, bench: Bench) -> None:
+    with pytest.raises(UnknownEvent, match=r"awslogs|SQS"):
+        bench.invoke(event)
+
+
+def test_a_missing_setting_fails_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    metering.handler._meter = None
+    monkeypatch.delenv("RETRY_QUEUE_URL", raising=False)
+    with pytest.raises(SettingsError, match="RETRY_QUEUE_URL"):
+        handler(logs(line()), CONTEXT)
+
+
+Respond = Callable[[str, Mapping[str, str], bytes], Answer]
+LINES = st.one_of(
+    st.text(),
+    st.builds(
+        json.dumps, st.dictionaries(st.sampled_from([*LINE, "errorType", "routeKey"]), st.text() | st.integers())
+    ),
+    st.builds(lambda changes: line(**changes), st.dictionaries(st.sampled_from(list(LINE)), st.text(max_size=20))),
+)
+
+
+@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(LINES, max_size=20), statuses=st.lists(st.sampled_from([200, 400, 401, 429, 503]), min_size=1))
+def test_whatever_the_lines_and_answers_are_no_record_is_forgotten(
+    lines: list[str], statuses: list[int], bench: Bench
+) -> None:
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return Answer(statuses[crc32(headers["Idempotency-Key"].encode()) % len(statuses)], {}, "")
+
+    bench.transport, bench.retry, bench.dead = FakeTransport(respond), FakeQueue(), FakeQueue()
+    bench.invoke(logs(*lines))
+    counted = bench.metrics()
+    assert counted["Received"] == len(lines)
+    assert counted["Queued"] == sum(message.records for message in bench.retry.messages)
+    assert counted["DeadLettered"] == sum(message.records for message in bench.dead.messages)
+    for message in [*bench.retry.messages, *bench.dead.messages]:
+        assert decode(json.loads(encode(message))) == message

@@ -1,0 +1,191 @@
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from revenium.transport import NotSent, Transport, Unanswered
+
+Talk = Callable[[socket.socket], None]
+
+
+class Server:
+    """Accepts connections on a free port and gives each to `talk`, numbering them."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.talk = talk
+        self.connections = 0
+        self._open: list[socket.socket] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def close(self) -> None:
+        for each in [self._socket, *self._open]:
+            each.close()
+
+
+def request(connection: socket.socket) -> bytes:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        part = connection.recv(65536)
+        if not part:
+            break
+        received += part
+    return received
+
+
+def answering(answer: bytes) -> Talk:
+    def talk(connection: socket.socket) -> None:
+        while request(connection):
+            connection.sendall(answer)
+
+    return talk
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Talk], Server]]:
+    servers: list[Server] = []
+
+    def start(talk: Talk) -> Server:
+        servers.append(Server(talk))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def test_one_connection_serves_many_exchanges(serve: Callable[[Talk], Server]) -> None:
+    server = serve(answering(b"HTTP/1.1 200 OK\r\nX-Thing: 7\r\nContent-Length: 2\r\n\r\nok"))
+    transport = Transport(4)
+    for _ in range(5):
+        answer = transport.send("GET", server.url, {}, None, 5)
+        assert (answer.status, answer.headers["x-thing"], answer.body) == (200, "7", "ok")
+    assert server.connections == 1
+
+
+def test_a_connection_that_idled_through_a_freeze_is_not_used_again(
+    serve: Callable[[Talk], Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+    clock = [1000.0]
+    monkeypatch.setattr("time.time", lambda: clock[0])
+    transport = Transport(4)
+    transport.send("GET", server.url, {}, None, 5)
+    clock[0] += 31
+    transport.send("GET", server.url, {}, None, 5)
+    assert server.connections == 2
+
+
+def test_a_refused_connection_was_not_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with pytest.raises(NotSent):
+        Transport(1).send("POST", f"http://127.0.0.1:{port}", {}, b"{}", 5)
+
+
+def silent(connection: socket.socket) -> None:
+    request(connection)
+
+
+def resetting(connection: socket.socket) -> None:
+    request(connection)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def closing(connection: socket.socket) -> None:
+    request(connection)
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def babbling(connection: socket.socket) -> None:
+    request(connection)
+    connection.sendall(b"what?\r\n\r\n")
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("talk", [silent, resetting, closing, babbling])
+def test_without_a_status_the_request_is_unanswered_and_the_message_holds_no_url(
+    talk: Talk, serve: Callable[[Talk], Server]
+) -> None:
+    with pytest.raises(Unanswered) as error:
+        Transport(1).send("POST", serve(talk).url + "/?application=acme", {}, b"{}", 0.3)
+    assert "acme" not in str(error.value)
+
+
+def half(connection: socket.socket) -> None:
+    request(connection)
+    connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\nbroken")
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_status_counts_even_if_the_body_breaks_off(serve: Callable[[Talk], Server]) -> None:
+    assert Transport(1).send("POST", serve(half).url, {}, b"{}", 5).status == 201
+
+
+def test_a_redirect_is_not_followed_and_the_key_stays_home(serve: Callable[[Talk], Server]) -> None:
+    other = serve(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+    location = f"Location: {other.url}/".encode()
+    server = serve(answering(b"HTTP/1.1 307 Temporary Redirect\r\n" + location + b"\r\nContent-Length: 0\r\n\r\n"))
+    assert Transport(1).send("POST", server.url, {"x-api-key": "k"}, b"{}", 5).status == 307
+    assert other.connections == 0
+
+
+def test_an_untrusted_certificate_is_never_accepted(
+    serve: Callable[[Talk], Server], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    seen: list[bytes] = []
+
+    def talk(connection: socket.socket) -> None:
+        try:
+            seen.append(request(context.wrap_socket(connection, server_side=True)))
+        except OSError:
+            return
+
+    server = serve(talk)
+    with pytest.raises(NotSent):
+        Transport(1).send(
+            "POST", server.url.replace("http://127.0.0.1", "https://localhost"), {"x-api-key": "k"}, b"{}", 5
+        )
+    assert not seen
