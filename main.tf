@@ -1,0 +1,43 @@
+locals {
+  # A key of its own first, then the caller's secret, then the secret that metering stores the caller's key in.
+  authorizer_api_key_secret = (
+    try(var.authorizer.api_key_secret, null) != null ? var.authorizer.api_key_secret :
+    var.api_key_secret != null || var.metering == null ? var.api_key_secret :
+    { arn = module.metering[0].api_key_secret_arn, kms_key_arn = null }
+  )
+}
+
+module "metering" {
+  count  = var.metering == null ? 0 : 1
+  source = "./modules/metering"
+
+  api_key            = var.api_key
+  api_key_secret     = var.api_key_secret
+  api_key_version    = var.api_key_version
+  existing_log_group = var.metering.existing_log_group
+  log_retention_days = var.log_retention_days
+  metering_api       = var.metering.metering_api
+  metering_url       = var.metering.metering_url
+  name               = var.name
+  runtime            = var.runtime
+}
+
+module "authorizer" {
+  count  = var.authorizer == null ? 0 : 1
+  source = "./modules/authorizer"
+
+  api_key                     = var.metering == null ? var.api_key : null
+  api_key_secret              = local.authorizer_api_key_secret
+  api_key_version             = var.api_key_version
+  cache_ttl_seconds           = var.authorizer.cache_ttl_seconds
+  client_id_header            = var.authorizer.client_id_header
+  entitlement_parameter       = var.authorizer.entitlement_parameter
+  entitlement_timeout_seconds = var.authorizer.entitlement_timeout_seconds
+  entitlement_url             = var.authorizer.entitlement_url
+  http_apis                   = var.http_apis
+  log_retention_days          = var.log_retention_days
+  name                        = var.name
+  on_error                    = var.authorizer.on_error
+  rest_apis                   = var.rest_apis
+  runtime                     = var.runtime
+}

@@ -1,0 +1,23 @@
+resource "aws_apigatewayv2_authorizer" "this" {
+  for_each = var.http_apis
+
+  name                              = local.function_name
+  api_id                            = each.value.id
+  authorizer_type                   = "REQUEST"
+  authorizer_uri                    = aws_lambda_function.this.invoke_arn
+  authorizer_payload_format_version = "2.0"
+  authorizer_result_ttl_in_seconds  = var.cache_ttl_seconds
+  # The function answers every kind of API alike, with an IAM policy.
+  enable_simple_responses = false
+  identity_sources        = ["$request.header.${var.client_id_header}"]
+}
+
+resource "aws_lambda_permission" "http" {
+  for_each = var.http_apis
+
+  statement_id  = "http-${each.key}"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this.function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${local.execute_api_arn}:${each.value.id}/authorizers/${aws_apigatewayv2_authorizer.this[each.key].id}"
+}

@@ -1,0 +1,65 @@
+output "access_log_settings" {
+  description = "What a stage's `access_log_settings` block takes, by the kind of API: `rest`, `http`, `websocket`. Known once metering is fully wired, so that a stage that uses it loses no usage."
+  value = {
+    for kind, format in local.access_log_formats : kind => {
+      destination_arn = local.log_group_arn
+      format          = format
+    }
+  }
+
+  depends_on = [aws_cloudwatch_log_subscription_filter.this]
+}
+
+output "api_key_secret_arn" {
+  description = "ARN of the secret with the Revenium API key, for another module or function that needs the key."
+  value       = local.api_key_secret_arn
+
+  depends_on = [aws_secretsmanager_secret_version.api_key]
+}
+
+output "dead_letter_queue_arn" {
+  description = "ARN of the queue of records given up on, to start a redrive with or to alarm on."
+  value       = aws_sqs_queue.dead_letter.arn
+}
+
+output "dead_letter_queue_url" {
+  description = "URL of the queue of records given up on, to look into it."
+  value       = aws_sqs_queue.dead_letter.url
+}
+
+output "function_arn" {
+  description = "ARN of the metering function, to subscribe it to further log groups."
+  value       = aws_lambda_function.this.arn
+}
+
+output "function_name" {
+  description = "Name of the metering function, to find its logs and metrics."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "log_group_arn" {
+  description = "ARN of the access-log group, without a trailing `:*`, as stages take it."
+  value       = local.log_group_arn
+
+  depends_on = [aws_cloudwatch_log_group.access]
+}
+
+output "log_group_name" {
+  description = "Name of the access-log group, to read or tail it."
+  value       = local.log_group_name
+}
+
+output "retry_queue_arn" {
+  description = "ARN of the queue of records to be sent again, as the target of a redrive or to alarm on."
+  value       = aws_sqs_queue.retry.arn
+}
+
+output "retry_queue_url" {
+  description = "URL of the queue of records to be sent again, to look into it."
+  value       = aws_sqs_queue.retry.url
+}
+
+output "role_arn" {
+  description = "ARN of the metering function's role, to name it in a key's or a secret's own policy."
+  value       = aws_iam_role.function.arn
+}

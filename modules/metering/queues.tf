@@ -1,0 +1,46 @@
+locals {
+  retry_queue_arn       = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.retry_queue_name}"
+  dead_letter_queue_arn = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.dead_letter_queue_name}"
+
+  # The longest that SQS keeps a message.
+  queue_retention_seconds = 14 * 24 * 60 * 60
+}
+
+resource "aws_sqs_queue" "dead_letter" {
+  name                      = local.dead_letter_queue_name
+  message_retention_seconds = local.queue_retention_seconds
+  sqs_managed_sse_enabled   = true
+
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [local.retry_queue_arn]
+  })
+}
+
+resource "aws_sqs_queue" "retry" {
+  name                      = local.retry_queue_name
+  message_retention_seconds = local.queue_retention_seconds
+  sqs_managed_sse_enabled   = true
+  # AWS's rule for event sources: less, and a message in work could be handed out a second time.
+  visibility_timeout_seconds = 6 * local.function_timeout_seconds
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
+    maxReceiveCount     = 10
+  })
+}
+
+resource "aws_lambda_event_source_mapping" "retry" {
+  event_source_arn        = aws_sqs_queue.retry.arn
+  function_name           = aws_lambda_function.this.arn
+  batch_size              = 10
+  function_response_types = ["ReportBatchItemFailures"]
+
+  # The least there is: after an outage the backlog must not take the rate limit that fresh traffic needs.
+  scaling_config {
+    maximum_concurrency = 2
+  }
+
+  # Lambda checks at creation that the role may receive from the queue.
+  depends_on = [aws_iam_role_policy.queues]
+}

@@ -1,0 +1,376 @@
+# All inputs valid, then one broken per run. Mocked: needs neither AWS nor an emulator.
+
+mock_provider "archive" {}
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { id = "eu-central-1" }
+  }
+}
+
+variables {
+  api_key_secret     = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:revenium-AbCdEf", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d" }
+  api_key_version    = 2
+  log_retention_days = 365
+  metering_api       = "v1"
+  metering_url       = "https://revenium.example:8443/meter"
+  name               = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  runtime            = "python3.13"
+}
+
+run "accepts_valid_inputs" {
+  command = plan
+}
+
+run "accepts_an_api_key_in_place_of_a_secret" {
+  command = plan
+
+  variables {
+    api_key        = "hak_0123456789"
+    api_key_secret = null
+  }
+}
+
+run "accepts_other_partitions" {
+  command = plan
+
+  variables {
+    api_key_secret = { arn = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:team/revenium-AbCdEf" }
+  }
+}
+
+run "accepts_http_to_this_machine" {
+  command = plan
+
+  variables {
+    metering_url = "http://127.0.0.1:8080"
+  }
+}
+
+run "accepts_an_existing_log_group" {
+  command = plan
+
+  variables {
+    existing_log_group = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop:*" }
+  }
+
+  override_data {
+    target = data.aws_cloudwatch_log_group.existing
+    values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop", log_group_class = "STANDARD" }
+  }
+}
+
+run "rejects_api_key_and_secret_together" {
+  command = plan
+
+  variables {
+    api_key = "hak_0123456789"
+  }
+
+  expect_failures = [var.api_key]
+}
+
+run "rejects_api_key_and_secret_both_missing" {
+  command = plan
+
+  variables {
+    api_key_secret = null
+  }
+
+  expect_failures = [var.api_key]
+}
+
+run "rejects_api_key_with_a_line_break" {
+  command = plan
+
+  variables {
+    api_key        = "hak_0123456789\n"
+    api_key_secret = null
+  }
+
+  expect_failures = [var.api_key]
+}
+
+run "rejects_api_key_empty" {
+  command = plan
+
+  variables {
+    api_key        = ""
+    api_key_secret = null
+  }
+
+  expect_failures = [var.api_key]
+}
+
+run "rejects_api_key_secret_of_another_service" {
+  command = plan
+
+  variables {
+    api_key_secret = { arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/revenium-AbCdEf" }
+  }
+
+  expect_failures = [var.api_key_secret]
+}
+
+run "rejects_api_key_secret_named_without_its_suffix" {
+  command = plan
+
+  variables {
+    api_key_secret = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:revenium" }
+  }
+
+  expect_failures = [var.api_key_secret]
+}
+
+run "rejects_api_key_secret_without_an_arn" {
+  command = plan
+
+  variables {
+    api_key_secret = { arn = null }
+  }
+
+  expect_failures = [var.api_key_secret]
+}
+
+run "rejects_api_key_secret_kms_alias" {
+  command = plan
+
+  variables {
+    api_key_secret = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:revenium-AbCdEf", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/revenium" }
+  }
+
+  expect_failures = [var.api_key_secret]
+}
+
+run "rejects_api_key_version_below_1" {
+  command = plan
+
+  variables {
+    api_key_version = 0
+  }
+
+  expect_failures = [var.api_key_version]
+}
+
+run "rejects_api_key_version_that_is_no_whole_number" {
+  command = plan
+
+  variables {
+    api_key_version = 1.5
+  }
+
+  expect_failures = [var.api_key_version]
+}
+
+run "rejects_existing_log_group_of_another_service" {
+  command = plan
+
+  variables {
+    existing_log_group = { arn = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/shop" }
+  }
+
+  expect_failures = [var.existing_log_group]
+}
+
+run "rejects_existing_log_group_by_name" {
+  command = plan
+
+  variables {
+    existing_log_group = { arn = "/aws/vendedlogs/shop" }
+  }
+
+  expect_failures = [var.existing_log_group]
+}
+
+run "rejects_existing_log_group_of_the_function_itself" {
+  command = plan
+
+  variables {
+    name               = "shop"
+    existing_log_group = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/shop-metering:*" }
+  }
+
+  expect_failures = [var.existing_log_group]
+}
+
+run "rejects_existing_log_group_of_another_class" {
+  command = plan
+
+  variables {
+    existing_log_group = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop" }
+  }
+
+  override_data {
+    target = data.aws_cloudwatch_log_group.existing
+    values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop", log_group_class = "INFREQUENT_ACCESS" }
+  }
+
+  expect_failures = [data.aws_cloudwatch_log_group.existing]
+}
+
+run "rejects_existing_log_group_of_another_region" {
+  command = plan
+
+  variables {
+    existing_log_group = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/vendedlogs/shop" }
+  }
+
+  override_data {
+    target = data.aws_cloudwatch_log_group.existing
+    values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop", log_group_class = "STANDARD" }
+  }
+
+  expect_failures = [data.aws_cloudwatch_log_group.existing]
+}
+
+run "rejects_log_retention_days_that_cloudwatch_lacks" {
+  command = plan
+
+  variables {
+    log_retention_days = 31
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "rejects_log_retention_days_of_0" {
+  command = plan
+
+  variables {
+    log_retention_days = 0
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "rejects_metering_api_unknown" {
+  command = plan
+
+  variables {
+    metering_api = "v3"
+  }
+
+  expect_failures = [var.metering_api]
+}
+
+run "rejects_metering_url_over_http" {
+  command = plan
+
+  variables {
+    metering_url = "http://revenium.example/meter"
+  }
+
+  expect_failures = [var.metering_url]
+}
+
+run "rejects_metering_url_without_a_host" {
+  command = plan
+
+  variables {
+    metering_url = "https:///meter"
+  }
+
+  expect_failures = [var.metering_url]
+}
+
+run "rejects_metering_url_with_a_trailing_slash" {
+  command = plan
+
+  variables {
+    metering_url = "https://revenium.example/meter/"
+  }
+
+  expect_failures = [var.metering_url]
+}
+
+run "rejects_metering_url_with_a_query" {
+  command = plan
+
+  variables {
+    metering_url = "https://revenium.example/meter?team=1"
+  }
+
+  expect_failures = [var.metering_url]
+}
+
+run "rejects_metering_url_empty" {
+  command = plan
+
+  variables {
+    metering_url = ""
+  }
+
+  expect_failures = [var.metering_url]
+}
+
+run "rejects_name_empty" {
+  command = plan
+
+  variables {
+    name = ""
+  }
+
+  expect_failures = [var.name]
+}
+
+run "rejects_name_with_an_underscore" {
+  command = plan
+
+  variables {
+    name = "revenium_meter"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "rejects_name_that_ends_in_a_hyphen" {
+  command = plan
+
+  variables {
+    name = "revenium-"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "rejects_name_one_character_too_long" {
+  command = plan
+
+  variables {
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "rejects_runtime_of_another_language" {
+  command = plan
+
+  variables {
+    runtime = "nodejs22.x"
+  }
+
+  expect_failures = [var.runtime]
+}
+
+run "rejects_runtime_too_old" {
+  command = plan
+
+  variables {
+    runtime = "python3.8"
+  }
+
+  expect_failures = [var.runtime]
+}

@@ -1,0 +1,84 @@
+output "access_log_settings" {
+  description = "What a stage's `access_log_settings` block takes, by the kind of API: `rest`, `http`, `websocket`. Known once metering is fully wired, so that a stage that uses it loses no usage. Null without metering."
+  value       = one(module.metering[*].access_log_settings)
+}
+
+output "api_key_secret_arn" {
+  description = "ARN of the secret that metering reads the Revenium API key from, for another module or function that needs the key. Null without metering."
+  value       = one(module.metering[*].api_key_secret_arn)
+}
+
+output "authorizer_function_arn" {
+  description = "ARN of the authorizer function, to build a WebSocket or hand-made authorizer on. Null without the authorizer."
+  value       = one(module.authorizer[*].function_arn)
+}
+
+output "authorizer_function_name" {
+  description = "Name of the authorizer function, to find its logs and metrics. Null without the authorizer."
+  value       = one(module.authorizer[*].function_name)
+}
+
+output "authorizer_role_arn" {
+  description = "ARN of the authorizer function's role, to name it in a key's or a secret's own policy. Null without the authorizer."
+  value       = one(module.authorizer[*].role_arn)
+}
+
+output "dead_letter_queue_arn" {
+  description = "ARN of the queue of records given up on, to start a redrive with or to alarm on. Null without metering."
+  value       = one(module.metering[*].dead_letter_queue_arn)
+}
+
+output "dead_letter_queue_url" {
+  description = "URL of the queue of records given up on, to look into it. Null without metering."
+  value       = one(module.metering[*].dead_letter_queue_url)
+}
+
+output "http_authorizer_ids" {
+  description = "Ids of the authorizers on HTTP APIs, by the keys of `http_apis`: a route's `authorizer_id`, with `authorization_type = \"CUSTOM\"`."
+  value       = var.authorizer == null ? {} : module.authorizer[0].http_authorizer_ids
+}
+
+output "log_group_arn" {
+  description = "ARN of the access-log group, without a trailing `:*`, as stages take it. Null without metering."
+  value       = one(module.metering[*].log_group_arn)
+}
+
+output "log_group_name" {
+  description = "Name of the access-log group, to read or tail it. Null without metering."
+  value       = one(module.metering[*].log_group_name)
+}
+
+output "metering_function_arn" {
+  description = "ARN of the metering function, to subscribe it to further log groups. Null without metering."
+  value       = one(module.metering[*].function_arn)
+}
+
+output "metering_function_name" {
+  description = "Name of the metering function, to find its logs and metrics. Null without metering."
+  value       = one(module.metering[*].function_name)
+}
+
+output "metering_role_arn" {
+  description = "ARN of the metering function's role, to name it in a key's or a secret's own policy. Null without metering."
+  value       = one(module.metering[*].role_arn)
+}
+
+output "redeployment_hash" {
+  description = "Changes when the authorizers on REST APIs do: put it into the `triggers` of your `aws_api_gateway_deployment`, as a REST API takes a changed authorizer up with its next deployment only. Null without the authorizer."
+  value       = one(module.authorizer[*].redeployment_hash)
+}
+
+output "rest_authorizer_ids" {
+  description = "Ids of the authorizers on REST APIs, by the keys of `rest_apis`: a method's `authorizer_id`, with `authorization = \"CUSTOM\"`."
+  value       = var.authorizer == null ? {} : module.authorizer[0].rest_authorizer_ids
+}
+
+output "retry_queue_arn" {
+  description = "ARN of the queue of records to be sent again, as the target of a redrive or to alarm on. Null without metering."
+  value       = one(module.metering[*].retry_queue_arn)
+}
+
+output "retry_queue_url" {
+  description = "URL of the queue of records to be sent again, to look into it. Null without metering."
+  value       = one(module.metering[*].retry_queue_url)
+}

@@ -1,0 +1,85 @@
+# All inputs valid, then one broken per run. Mocked: needs neither AWS nor an emulator.
+
+mock_provider "archive" {}
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { id = "eu-central-1" }
+  }
+}
+
+variables {
+  api_key_secret = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:revenium-AbCdEf" }
+  rest_apis      = { shop = { id = "f6g7h8i9j0" } }
+}
+
+run "accepts_valid_inputs" {
+  command = plan
+}
+
+run "accepts_metering_alone" {
+  command = plan
+
+  variables {
+    authorizer = null
+    rest_apis  = {}
+  }
+}
+
+run "accepts_the_authorizer_alone" {
+  command = plan
+
+  variables {
+    metering = null
+  }
+}
+
+run "accepts_an_api_key_in_place_of_a_secret" {
+  command = plan
+
+  variables {
+    api_key        = "hak_0123456789"
+    api_key_secret = null
+  }
+}
+
+run "accepts_an_api_key_for_the_authorizer_alone" {
+  command = plan
+
+  variables {
+    api_key        = "hak_0123456789"
+    api_key_secret = null
+    metering       = null
+  }
+}
+
+run "accepts_nulls_for_what_the_modules_have_defaults_for" {
+  command = plan
+
+  variables {
+    authorizer = { cache_ttl_seconds = null, on_error = null }
+    metering   = { metering_api = null }
+  }
+}
+
+run "rejects_apis_without_an_authorizer" {
+  command = plan
+
+  variables {
+    authorizer = null
+  }
+
+  expect_failures = [var.authorizer]
+}

@@ -1,0 +1,104 @@
+variable "api_key" {
+  description = "Revenium API key for the module to store in a secret of its own. It is kept in Secrets Manager only, in neither plan nor state; set it on every run, and raise `api_key_version` to store another. Set either this or `api_key_secret`."
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "api_key_secret" {
+  description = "Existing Secrets Manager secret with the Revenium API key: the bare key, or JSON with the key under `api_key`. `kms_key_arn` is the customer-managed key it is encrypted with, if any: the functions' roles are then allowed to decrypt with it. Set either this or `api_key`."
+  type = object({
+    arn         = string
+    kms_key_arn = optional(string)
+  })
+  default = null
+}
+
+variable "api_key_version" {
+  description = "Version of `api_key`: a new value of the key is stored when this number is raised."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "authorizer" {
+  description = <<-TEXT
+    Authorization of callers by their Revenium entitlement; null leaves it out. What is not set takes the default of `modules/authorizer`:
+    `api_key_secret` a key of its own, where the metering key may not check entitlements (the root's key);
+    `cache_ttl_seconds` how long API Gateway repeats an answer, 0 to 3600 (30);
+    `client_id_header` request header with the caller's client id (clientId);
+    `entitlement_parameter` what callers send as it: `application` or `productKey` (application);
+    `entitlement_timeout_seconds` how long to wait for Revenium, 1 to 8 (3);
+    `entitlement_url` full URL of the check of an EU or private Revenium instance (the public instance);
+    `on_error` answer while Revenium cannot be asked: `deny` or `allow` (deny).
+  TEXT
+  type = object({
+    api_key_secret = optional(object({
+      arn         = string
+      kms_key_arn = optional(string)
+    }))
+    cache_ttl_seconds           = optional(number)
+    client_id_header            = optional(string)
+    entitlement_parameter       = optional(string)
+    entitlement_timeout_seconds = optional(number)
+    entitlement_url             = optional(string)
+    on_error                    = optional(string)
+  })
+  default = {}
+
+  validation {
+    condition     = var.authorizer != null || length(var.rest_apis) + length(var.http_apis) == 0
+    error_message = "`authorizer` must not be null while `rest_apis` or `http_apis` name an API: its calls would not be authorized. Leave `authorizer` out, or empty both."
+  }
+}
+
+variable "http_apis" {
+  description = "HTTP APIs in this account and region to create an authorizer on, by a name of your choice that stays: it keys `http_authorizer_ids`. `id` is the API's id."
+  type        = map(object({ id = string }))
+  default     = {}
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "Days that CloudWatch keeps the access logs (unless `metering.existing_log_group` is set) and the functions' logs."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "metering" {
+  description = <<-TEXT
+    Metering of API traffic; null leaves it out. What is not set takes the default of `modules/metering`:
+    `existing_log_group` log group that stages write access logs to already, by its ARN (a new group);
+    `metering_api` version of Revenium's metering API: `v2` takes a repeated record once, `v1` counts it twice (v2);
+    `metering_url` base URL of the metering API of an EU or private Revenium instance (the public instance).
+  TEXT
+  type = object({
+    existing_log_group = optional(object({ arn = string }))
+    metering_api       = optional(string)
+    metering_url       = optional(string)
+  })
+  default = {}
+}
+
+variable "name" {
+  description = "Prefix of the name of everything the module creates; two instances in one account and region need two names."
+  type        = string
+  default     = "revenium"
+  nullable    = false
+}
+
+variable "rest_apis" {
+  description = "REST APIs in this account and region to create an authorizer on, by a name of your choice that stays: it keys `rest_authorizer_ids`. `id` is the API's id."
+  type        = map(object({ id = string }))
+  default     = {}
+  nullable    = false
+}
+
+variable "runtime" {
+  description = "Lambda runtime of the functions. `python3.14` needs aws provider 6."
+  type        = string
+  default     = "python3.12"
+  nullable    = false
+}
