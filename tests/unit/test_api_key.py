@@ -3,10 +3,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from fakes import FakeTransport
 from revenium.api_key import MAX_AGE, ApiKey, KeyUnavailable
 from revenium.settings import SettingsError
 from revenium.transport import Answer, NotSent
+from unit.fakes import FakeTransport
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:revenium-AbCdEf"
 

@@ -11,10 +11,10 @@ from authorizer.entitlement import EntitlementClient
 from authorizer.gateway import UnknownEvent
 from authorizer.handler import Authorizer, handler
 from authorizer.settings import Settings
-from fakes import OK, FakeKey, FakeTransport
-from iam import allows
 from revenium.api_key import KeyUnavailable
 from revenium.transport import Answer, NotSent, Unanswered
+from unit.fakes import OK, FakeKey, FakeTransport
+from unit.iam import allows
 
 EVENTS = {path.stem: path for path in (Path(__file__).parent / "events" / "authorizer").glob("*.json")}
 

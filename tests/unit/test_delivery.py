@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from fakes import OK, FakeKey, FakeTransport, settings, usage
 from metering.delivery import Deliverer, Verdict, classify
 from revenium.api_key import KeyUnavailable
 from revenium.transport import Answer, NotSent, Unanswered
+from unit.fakes import OK, FakeKey, FakeTransport, settings, usage
 
 
 def deliverer(transport: FakeTransport, key: FakeKey | None = None, **changes: object) -> Deliverer:

@@ -13,13 +13,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import metering.handler
-from fakes import OK, FakeKey, FakeQueue, FakeTransport, settings, usage
 from metering.delivery import Deliverer
 from metering.events import UnknownEvent
 from metering.handler import Meter, handler
 from metering.queues import LogEvent, Message, Parked, QueueRefused, decode, encode
 from revenium.settings import SettingsError
 from revenium.transport import Answer
+from unit.fakes import OK, FakeKey, FakeQueue, FakeTransport, settings, usage
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 LINE = {"extendedRequestId": "x1", "status": "200", "httpMethod": "GET", "resourcePath": "/a", "clientId": "acme"}

@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fakes import usage
 from metering.queues import (
     FORMAT,
     LINE_LIMIT,
@@ -18,6 +17,7 @@ from metering.queues import (
     encode,
     retry_messages,
 )
+from unit.fakes import usage
 
 
 class FakeSqs:
