@@ -4,7 +4,7 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint unit hcl plan e2e sandbox requirements clean
+.PHONY: help demo test fmt lint unit hcl plan e2e sandbox docs requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ plan: $(VENV)/ready ## Plans by the real provider, and every validation broken o
 
 e2e: $(VENV)/ready ## The examples, applied on the sandbox and called
 	$(PY) -m pytest tests/e2e
+
+docs: $(VENV)/ready ## Write the README's tables from the HCL
+	PYTHONPATH=tests $(PY) -m hcl.tables
 
 requirements: ## Pin anew what requirements.in names
 	rm -rf $(VENV)

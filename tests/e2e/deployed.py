@@ -1,0 +1,45 @@
+"""What the end-to-end tests apply, and what they apply it with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import Sandbox, Workspace
+
+API_KEY = "rev_mk_never-to-be-seen-anywhere"
+ROOT_MODULES = Path(__file__).parent / "terraform"
+
+# What the emulator reads back otherwise than AWS. A second plan may show exactly this.
+FALSE_DIFFERENCES = {"aws_apigatewayv2_authorizer": {"jwt_configuration"}}
+
+
+def variables(sandbox: Sandbox) -> dict[str, str]:
+    """The input variables of the root modules here."""
+    return {
+        "revenium_api_key": API_KEY,
+        "metering_url": sandbox.revenium.v2_url,
+        "entitlement_url": sandbox.revenium.entitlement_url,
+        "revenium_v1_url": sandbox.revenium.v1_url,
+    }
+
+
+@dataclass(frozen=True)
+class TwoInstances:
+    """The root module two_instances, planned in one workspace and applied in another."""
+
+    directory: str
+    planned_in: Workspace
+    applied_in: Workspace
+    outputs: dict[str, Any]
+
+
+def real_differences(changes: list[dict[str, Any]]) -> list[str]:
+    """`address: attribute` of what a plan would change, without the emulator's known false differences."""
+    found = []
+    for change in changes:
+        before, after = change["change"]["before"] or {}, change["change"]["after"] or {}
+        if change["change"]["actions"] not in (["no-op"], ["read"]):
+            differing = {key for key in {*before, *after} if before.get(key) != after.get(key)} or {"?"}
+            known = FALSE_DIFFERENCES.get(change["type"], set())
+            found += [f"{change['address']}: {key}" for key in sorted(differing - known)]
+    return found

@@ -1,0 +1,150 @@
+# Two instances side by side, each using what the examples do not: fail-open and another header on the one; v1, a
+# secret and a log group made in the same run, and no authorizer on the other.
+variable "revenium_api_key" {
+  type      = string
+  ephemeral = true
+}
+
+variable "revenium_v1_url" {
+  type = string
+}
+
+variable "metering_url" {
+  type = string
+}
+
+variable "entitlement_url" {
+  type = string
+}
+
+resource "aws_api_gateway_rest_api" "this" {
+  for_each = toset(["open", "v1"])
+
+  name = "two-instances-${each.key}"
+}
+
+module "open" {
+  source = "../../../.."
+
+  name      = "open"
+  api_key   = var.revenium_api_key
+  rest_apis = { api = { id = aws_api_gateway_rest_api.this["open"].id } }
+
+  authorizer = {
+    cache_ttl_seconds = 0
+    client_id_header  = "X-Consumer"
+    entitlement_url   = var.entitlement_url
+    on_error          = "allow"
+  }
+  metering = { metering_url = var.metering_url }
+}
+
+resource "aws_secretsmanager_secret" "key" {
+  name                    = "two-instances"
+  recovery_window_in_days = 0
+}
+
+resource "aws_secretsmanager_secret_version" "key" {
+  secret_id                = aws_secretsmanager_secret.key.id
+  secret_string_wo         = jsonencode({ api_key = var.revenium_api_key })
+  secret_string_wo_version = 1
+}
+
+resource "aws_cloudwatch_log_group" "existing" {
+  name = "two-instances"
+}
+
+module "v1" {
+  source = "../../../.."
+
+  name           = "v1"
+  api_key_secret = { arn = aws_secretsmanager_secret.key.arn }
+  authorizer     = null
+
+  metering = {
+    existing_log_group = { arn = aws_cloudwatch_log_group.existing.arn }
+    metering_api       = "v1"
+    metering_url       = var.revenium_v1_url
+  }
+
+  depends_on = [aws_secretsmanager_secret_version.key]
+}
+
+locals {
+  instances = { open = module.open, v1 = module.v1 }
+}
+
+resource "aws_api_gateway_resource" "ping" {
+  for_each = aws_api_gateway_rest_api.this
+
+  rest_api_id = each.value.id
+  parent_id   = each.value.root_resource_id
+  path_part   = "ping"
+}
+
+resource "aws_api_gateway_method" "ping" {
+  for_each = aws_api_gateway_resource.ping
+
+  rest_api_id   = each.value.rest_api_id
+  resource_id   = each.value.id
+  http_method   = "GET"
+  authorization = each.key == "open" ? "CUSTOM" : "NONE"
+  authorizer_id = each.key == "open" ? module.open.rest_authorizer_ids["api"] : null
+}
+
+resource "aws_api_gateway_integration" "ping" {
+  for_each = aws_api_gateway_method.ping
+
+  rest_api_id       = each.value.rest_api_id
+  resource_id       = each.value.resource_id
+  http_method       = each.value.http_method
+  type              = "MOCK"
+  request_templates = { "application/json" = jsonencode({ statusCode = 200 }) }
+  # Means nothing to a MOCK; the emulator reads it back all the same, which would look like a change.
+  integration_http_method = "POST"
+}
+
+resource "aws_api_gateway_method_response" "ping" {
+  for_each = aws_api_gateway_integration.ping
+
+  rest_api_id = each.value.rest_api_id
+  resource_id = each.value.resource_id
+  http_method = each.value.http_method
+  status_code = "200"
+}
+
+resource "aws_api_gateway_integration_response" "ping" {
+  for_each = aws_api_gateway_method_response.ping
+
+  rest_api_id = each.value.rest_api_id
+  resource_id = each.value.resource_id
+  http_method = each.value.http_method
+  status_code = each.value.status_code
+}
+
+resource "aws_api_gateway_deployment" "this" {
+  for_each = aws_api_gateway_integration_response.ping
+
+  rest_api_id = each.value.rest_api_id
+}
+
+resource "aws_api_gateway_stage" "this" {
+  for_each = aws_api_gateway_deployment.this
+
+  rest_api_id   = each.value.rest_api_id
+  deployment_id = each.value.id
+  stage_name    = "live"
+
+  access_log_settings {
+    destination_arn = local.instances[each.key].access_log_settings.rest.destination_arn
+    format          = local.instances[each.key].access_log_settings.rest.format
+  }
+}
+
+output "invoke_urls" {
+  value = { for key, stage in aws_api_gateway_stage.this : key => stage.invoke_url }
+}
+
+output "instances" {
+  value = local.instances
+}

@@ -1,0 +1,199 @@
+"""What holds for the HCL as it stands, without a plan."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcl.source import CONFIGURATIONS, EXAMPLES, MODULES, ROOT, Block, blocks, outputs, text, variables
+from metering import access_log
+
+EVERY_VARIABLE = [
+    pytest.param(name, body, id=f"{module}.{name}")
+    for module, folder in CONFIGURATIONS.items()
+    for name, body in variables(folder).items()
+]
+EVERY_VALIDATION = [
+    pytest.param(name, text(validation["error_message"]), id=f"{module}.{name}.{number}")
+    for module, folder in CONFIGURATIONS.items()
+    for name, body in variables(folder).items()
+    for number, validation in enumerate(body.get("validation", []))
+]
+EVERY_OUTPUT = [
+    pytest.param(body, id=f"{module}.{name}")
+    for module, folder in CONFIGURATIONS.items()
+    for name, body in outputs(folder).items()
+]
+
+
+@pytest.mark.parametrize("folder", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_the_bounds_are_the_same_everywhere_and_leave_out_the_next_major(folder: Path) -> None:
+    [settings] = blocks(folder, "terraform")
+    assert text(settings.body["required_version"]) == ">= 1.11, < 2.0"
+    [providers] = settings.body["required_providers"]
+    bounds = {name: text(each["version"]) for name, each in providers.items() if not name.startswith("__")}
+    assert bounds == {"archive": ">= 2.6, < 3.0", "aws": ">= 5.100, < 7.0"}
+
+
+@pytest.mark.parametrize(("name", "body"), EVERY_VARIABLE)
+def test_an_input_is_typed_and_described_and_null_only_where_null_means_something(
+    name: str, body: dict[str, Any]
+) -> None:
+    assert len(text(body["description"])) > 20
+    assert re.search(r"\bany\b", str(body["type"])) is None
+    if "default" in body and body["default"] is not None and not str(body["type"]).startswith("${object"):
+        assert body.get("nullable") is False, f"{name} has a default, so null must not get past it: nullable = false"
+
+
+@pytest.mark.parametrize("body", EVERY_OUTPUT)
+def test_an_output_says_what_it_is_for(body: dict[str, Any]) -> None:
+    assert len(text(body["description"])) > 20
+
+
+@pytest.mark.parametrize(("name", "message"), EVERY_VALIDATION)
+def test_a_validation_names_the_input_says_the_rule_and_what_to_do_instead(name: str, message: str) -> None:
+    assert f"`{name}" in message
+    assert re.search(r"\bmust\b", message)
+    assert len(re.findall(r"[.](?= |$)", message)) >= 2, "a second sentence says what to do instead"
+    assert "var." not in message.replace("${var.", ""), "the caller knows the input, not the variable's address"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_input_is_used(module: str) -> None:
+    source = "\n".join(file.read_text() for file in MODULES[module].glob("*.tf") if file.name != "variables.tf")
+    unused = [name for name in variables(MODULES[module]) if not re.search(rf"\bvar\.{name}\b", source)]
+    assert unused == []
+
+
+@pytest.mark.parametrize("module", ["metering", "authorizer"])
+def test_the_root_hands_on_every_input_of_a_module(module: str) -> None:
+    [call] = [block for block in blocks(ROOT, "module") if block.labels == (module,)]
+    assert set(call.body) - {"source", "count"} == set(variables(MODULES[module]))
+
+
+def test_the_root_creates_nothing_of_its_own() -> None:
+    assert blocks(ROOT, "resource") == []
+
+
+def nested(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from nested(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from nested(each)
+    else:
+        yield str(value)
+
+
+@pytest.mark.parametrize("folder", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_the_partition_comes_from_data_and_nothing_runs_at_plan(folder: Path) -> None:
+    for block in blocks(folder):
+        if block.kind in ("resource", "data", "locals"):
+            for value in nested(block.body):
+                assert not re.search(r"arn:aws[:-]", value), f"{block.where} writes a partition down: {value}"
+        assert not (block.kind == "data" and block.labels[0] in ("external", "http")), block.where
+        assert "provisioner" not in block.body, block.where
+        assert block.labels[:1] != ("null_resource",), block.where
+
+
+KEYS_FOR_PEOPLE = {
+    "apiId": "which API and stage, when reading a log group that several share",
+    "stage": "which API and stage, when reading a log group that several share",
+    "domainName": "which custom domain a call came through",
+    "requestId": "what a caller can quote: the x-amzn-RequestId of the answer",
+    "connectionId": "follows one WebSocket connection",
+    "messageId": "follows one WebSocket message",
+}
+
+
+def formats() -> dict[str, list[str]]:
+    """The keys of each access-log format, in order."""
+    [found] = [block.body for block in blocks(MODULES["metering"], "locals") if "access_log_variables" in block.body]
+    keys = {text(name): text(key) for name, key in found["access_log_keys"].items()}
+    return {
+        kind: [keys.get(text(name), text(name).rpartition(".")[2]) for name in names]
+        for kind, names in found["access_log_variables"].items()
+    }
+
+
+@pytest.mark.parametrize("kind", ["rest", "http", "websocket"])
+def test_nothing_is_logged_that_nobody_reads(kind: str) -> None:
+    source = Path(access_log.__file__).read_text()
+    unread = [key for key in formats()[kind] if f'"{key}"' not in source and key not in KEYS_FOR_PEOPLE]
+    assert unread == []
+
+
+def test_every_key_of_reveniums_own_template_keeps_its_name() -> None:
+    template = {"httpMethod", "path", "principalId", "status", "sourceIp", "integrationLatency", "responseLength"}
+    assert template <= set(formats()["rest"])
+
+
+@pytest.mark.parametrize("kind", ["rest", "http", "websocket"])
+def test_what_a_caller_writes_stands_behind_everything_that_is_billed(kind: str) -> None:
+    written_by_callers = {"requestId", "path", "userAgent"}
+    keys = formats()[kind]
+    first = min(keys.index(key) for key in written_by_callers if key in keys)
+    assert set(keys[first:]) <= written_by_callers
+
+
+# Argument names that this file's data does not tell apart from nested blocks, or that Terraform itself takes.
+META = {"count", "for_each", "depends_on", "lifecycle", "provider", "dynamic"}
+SCHEMA: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "aws-provider-6.62.0-arguments.json").read_text())
+
+
+def unknown_arguments(body: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:
+    for name, value in body.items():
+        if name in META or name.startswith("__"):
+            continue
+        if name not in known:
+            yield name
+        elif isinstance(known[name], dict) and isinstance(value, list):
+            for each in value:
+                if isinstance(each, dict):
+                    yield from (f"{name}.{inner}" for inner in unknown_arguments(each, known[name]))
+
+
+AWS_BLOCKS = [
+    pytest.param(block, id=block.where)
+    for folder in CONFIGURATIONS.values()
+    for block in blocks(folder)
+    if block.kind in ("resource", "data") and block.labels[0].startswith("aws_")
+]
+
+
+@pytest.mark.parametrize("block", AWS_BLOCKS)
+def test_every_argument_exists_in_the_newest_provider_too(block: Block) -> None:
+    """The lowest allowed version proves itself: it plans and applies in the other tests."""
+    known = SCHEMA["resources" if block.kind == "resource" else "data_sources"]
+    assert block.labels[0] in known
+    assert list(unknown_arguments(block.body, known[block.labels[0]])) == []
+
+
+@pytest.mark.parametrize("folder", EXAMPLES.values(), ids=EXAMPLES)
+def test_an_example_is_complete_and_knows_nothing_of_the_sandbox(folder: Path) -> None:
+    assert {"README.md", "main.tf", "outputs.tf", "variables.tf", "versions.tf"} <= {
+        each.name for each in folder.iterdir()
+    }
+    for file in folder.glob("*.*"):
+        if file.suffix in (".tf", ".py", ".md"):
+            assert not re.search(r"sandbox|127\.0\.0\.1|localhost|endpoint_url", file.read_text(), re.IGNORECASE), file
+    assert blocks(folder, "provider") == []
+
+
+VALIDATED = [
+    pytest.param(module, name, len(body["validation"]), id=f"{module}.{name}")
+    for module, folder in MODULES.items()
+    for name, body in variables(folder).items()
+    if body.get("validation")
+]
+
+
+@pytest.mark.parametrize(("module", "name", "rules"), VALIDATED)
+def test_every_validation_is_broken_by_a_native_test(module: str, name: str, rules: int) -> None:
+    """`make plan` runs them."""
+    source = "\n".join(file.read_text() for file in MODULES[module].glob("tests/*.tftest.hcl"))
+    assert len(re.findall(rf"expect_failures = \[[^\]]*\bvar\.{name}\b", source)) >= rules

@@ -1,0 +1,64 @@
+"""The zips: our own code, and the same bytes wherever and however they are built.
+
+Built here with the stand-in where the registry cannot be reached; hashicorp/archive fixes times and modes alike.
+"""
+
+import hashlib
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+from sandbox import Sandbox, Workspace
+
+HERE = Path(__file__).parent
+DIRECTORY = "tests/plan/terraform/given_secret"
+MODULES = ("metering", "authorizer")
+
+
+def build(workspace: Workspace) -> dict[str, Path]:
+    """Has Terraform write the zips, and nothing else; the paths by module."""
+    workspace.init(DIRECTORY)
+    packages = [f"module.revenium.module.{module}[0].data.archive_file.package" for module in MODULES]
+    workspace.apply(DIRECTORY, options=[f"-target={package}" for package in packages])
+    return {module: next((workspace.root / "modules" / module / ".build").glob("*.zip")) for module in MODULES}
+
+
+def disturb(functions: Path) -> None:
+    """The same sources as another checkout may have them: made in another order, with other modes, and used."""
+    contents = {path.relative_to(functions): path.read_bytes() for path in functions.rglob("*.py")}
+    shutil.rmtree(functions)
+    for path in sorted(contents, reverse=True):
+        (functions / path).parent.mkdir(parents=True, exist_ok=True)
+        (functions / path).write_bytes(contents[path])
+        (functions / path).chmod(0o700)
+    for package in ("metering", "revenium"):
+        (functions / package / "__pycache__").mkdir()
+        (functions / package / "__pycache__" / "handler.cpython-312.pyc").write_bytes(b"stray")
+        (functions / package / "handler.py~").write_text("stray")
+
+
+def test_a_second_build_elsewhere_gives_the_same_bytes_and_nothing_but_our_code(
+    sandbox: Sandbox,
+) -> None:
+    first, second = sandbox.workspace(), sandbox.workspace()
+    for workspace in (first, second):
+        shutil.copytree(HERE / "terraform", workspace.root / "tests" / "plan" / "terraform")
+    built = build(first)
+    disturb(second.root / "functions")
+    umask = os.umask(0o077)
+    try:
+        built_again = build(second)
+    finally:
+        os.umask(umask)
+    for module in MODULES:
+        with zipfile.ZipFile(built[module]) as archive:
+            names = set(archive.namelist())
+        functions = first.root / "functions"
+        assert names == {
+            str(path.relative_to(functions))
+            for part in (module, "revenium")
+            for path in (functions / part).rglob("*.py")
+        }
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (built[module], built_again[module])]
+        assert digests[0] == digests[1]

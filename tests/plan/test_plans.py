@@ -1,0 +1,304 @@
+"""Plans by the real provider with dummy credentials; the emulator answers who the caller is, and nothing is created."""
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metering import access_log
+from sandbox import Sandbox, Workspace
+from sandbox.access_log import fill, format_problem
+
+HERE = Path(__file__).parent
+ACCOUNT = "123456789012"
+SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:revenium-AbCdEf"
+GROUP = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/vendedlogs/apigateway/revenium"
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:revenium-metering"
+METERING, AUTHORIZER = "module.revenium.module.metering[0]", "module.revenium.module.authorizer[0]"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `terraform show -json` says of a saved plan."""
+
+    shown: dict[str, Any]
+
+    @property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Address to planned values; what is known only after apply is missing."""
+        return {
+            change["address"]: change["change"]["after"]
+            for change in self.shown["resource_changes"]
+            if change["mode"] == "managed"
+        }
+
+    @property
+    def types(self) -> Counter[str]:
+        return Counter(change["type"] for change in self.shown["resource_changes"] if change["mode"] == "managed")
+
+    def check(self, expected: dict[str, dict[str, Any]]) -> None:
+        """Every attribute that is expected of an address is planned so."""
+        for address, attributes in expected.items():
+            assert address in self.resources, f"{address} is not planned; planned are {sorted(self.resources)}"
+            for name, value in attributes.items():
+                got = self.resources[address].get(name)
+                assert got == value, f"{address}: {name}: got {got!r}, expected {value!r}"
+
+    def statements(self, address: str) -> list[dict[str, Any]]:
+        """The statements of a policy."""
+        policy = json.loads(self.resources[address]["policy"])
+        found = policy["Statement"]
+        assert isinstance(found, list)
+        return found
+
+
+@pytest.fixture(scope="module")
+def workspace(sandbox: Sandbox) -> Workspace:
+    made = sandbox.workspace()
+    shutil.copytree(HERE / "terraform", made.root / "tests" / "plan" / "terraform")
+    shutil.copytree(HERE.parent, made.root / "tests", ignore=_all_but_native_tests, dirs_exist_ok=True)
+    return made
+
+
+def _all_but_native_tests(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not name.endswith(".tftest.hcl")]
+
+
+@pytest.fixture(scope="module")
+def plan(workspace: Workspace) -> Plan:
+    directory = "tests/plan/terraform/given_secret"
+    workspace.init(directory)
+    workspace.plan(directory, out="saved.tfplan")
+    return Plan(workspace.show_json(directory, "saved.tfplan"))
+
+
+NATIVELY_TESTED = (".", "modules/metering", "modules/authorizer")
+
+
+@pytest.fixture(scope="module")
+def native_tests(workspace: Workspace, sandbox: Sandbox) -> Iterator[dict[str, Future[str]]]:
+    """`terraform test` in each module, all at once since they take the most time; what they print."""
+    for module in NATIVELY_TESTED:
+        workspace.init(module)
+
+    def run(module: str) -> str:
+        return sandbox.terraform.run(["test", "-no-color"], workspace.root / module, codes=(0, 1)).output
+
+    with ThreadPoolExecutor() as executor:
+        yield {module: executor.submit(run, module) for module in NATIVELY_TESTED}
+
+
+@pytest.mark.parametrize("module", NATIVELY_TESTED)
+def test_every_validation_holds_and_breaks(
+    module: str, workspace: Workspace, native_tests: dict[str, Future[str]]
+) -> None:
+    """The native tests beside each module: all inputs valid, then one broken per run."""
+    output = native_tests[module].result()
+    passed = re.search(r"Success! (\d+) passed, 0 failed\.", output)
+    assert passed, output
+    written = "".join(file.read_text() for file in (workspace.root / module / "tests").glob("*.tftest.hcl"))
+    assert int(passed[1]) == len(re.findall(r"(?m)^run ", written))
+
+
+def test_it_creates_this_and_nothing_else(plan: Plan) -> None:
+    assert plan.types == {
+        "aws_api_gateway_authorizer": 1,
+        "aws_apigatewayv2_authorizer": 1,
+        "aws_cloudwatch_log_group": 3,
+        "aws_cloudwatch_log_subscription_filter": 1,
+        "aws_iam_role": 2,
+        "aws_iam_role_policy": 5,
+        "aws_lambda_event_source_mapping": 1,
+        "aws_lambda_function": 2,
+        "aws_lambda_function_event_invoke_config": 1,
+        "aws_lambda_permission": 3,
+        "aws_sqs_queue": 2,
+        "terraform_data": 2,
+    }
+
+
+def test_what_is_created_is_configured_so(plan: Plan) -> None:
+    plan.check(
+        {
+            f"{METERING}.aws_lambda_function.this": {
+                "function_name": "revenium-metering",
+                "handler": "metering.handler.handler",
+                "runtime": "python3.12",
+                "timeout": 60,
+                "layers": None,
+            },
+            f"{METERING}.aws_cloudwatch_log_group.access[0]": {
+                "name": "/aws/vendedlogs/apigateway/revenium",
+                "retention_in_days": 30,
+            },
+            f"{METERING}.aws_cloudwatch_log_group.function": {"name": "/aws/lambda/revenium-metering"},
+            f"{METERING}.aws_cloudwatch_log_subscription_filter.this": {"filter_pattern": ""},
+            f"{METERING}.aws_lambda_permission.access_logs": {
+                "principal": "logs.amazonaws.com",
+                "source_account": ACCOUNT,
+                "source_arn": f"{GROUP}:*",
+            },
+            f"{METERING}.aws_sqs_queue.retry": {
+                "message_retention_seconds": 14 * 86400,
+                "sqs_managed_sse_enabled": True,
+                "visibility_timeout_seconds": 360,
+            },
+            f"{METERING}.aws_sqs_queue.dead_letter": {
+                "message_retention_seconds": 14 * 86400,
+                "sqs_managed_sse_enabled": True,
+            },
+            f"{METERING}.aws_lambda_event_source_mapping.retry": {
+                "batch_size": 10,
+                "function_response_types": ["ReportBatchItemFailures"],
+                "scaling_config": [{"maximum_concurrency": 2}],
+            },
+            f"{METERING}.aws_lambda_function_event_invoke_config.this": {"maximum_retry_attempts": 2},
+            f"{AUTHORIZER}.aws_lambda_function.this": {
+                "function_name": "revenium-authorizer",
+                "handler": "authorizer.handler.handler",
+                "timeout": 10,
+            },
+            f'{AUTHORIZER}.aws_api_gateway_authorizer.this["shop"]': {
+                "type": "REQUEST",
+                "identity_source": "method.request.header.clientId",
+                "authorizer_result_ttl_in_seconds": 30,
+            },
+            f'{AUTHORIZER}.aws_apigatewayv2_authorizer.this["news"]': {
+                "authorizer_type": "REQUEST",
+                "authorizer_payload_format_version": "2.0",
+                "authorizer_result_ttl_in_seconds": 30,
+                "enable_simple_responses": False,
+                "identity_sources": ["$request.header.clientId"],
+            },
+        }
+    )
+
+
+def test_the_functions_get_the_secrets_arn_and_no_key(plan: Plan) -> None:
+    for module in (METERING, AUTHORIZER):
+        # The queues' URLs are known after apply, so metering's environment as a whole is.
+        [environment] = plan.resources[f"{module}.aws_lambda_function.this"].get("environment") or [{}]
+        variables = environment.get("variables") or {}
+        assert "REVENIUM_API_KEY" not in variables
+    assert variables["REVENIUM_API_KEY_SECRET_ARN"] == SECRET
+    assert variables["REVENIUM_ON_ERROR"] == "deny"
+
+
+KMS_STATEMENT = {
+    "Sid": "DecryptReveniumApiKeyThroughSecretsManager",
+    "Effect": "Allow",
+    "Action": "kms:Decrypt",
+    "Resource": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555",
+    "Condition": {"StringEquals": {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}},
+}
+
+
+def allowed(action: str | list[str], resource: str | list[str]) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource}
+
+
+def test_the_roles_may_do_exactly_this(plan: Plan) -> None:
+    """The one wildcard stands for the streams of a function's own log group, whose names Lambda makes up."""
+    granted = {
+        address.removeprefix("module.revenium."): [
+            {key: value for key, value in statement.items() if key != "Sid"} for statement in plan.statements(address)
+        ]
+        for address in plan.resources
+        if ".aws_iam_role_policy." in address
+    }
+    key = [allowed("secretsmanager:GetSecretValue", SECRET), {k: v for k, v in KMS_STATEMENT.items() if k != "Sid"}]
+    logs = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/revenium"
+    assert granted == {
+        "module.authorizer[0].aws_iam_role_policy.api_key": key,
+        "module.authorizer[0].aws_iam_role_policy.logs": [
+            allowed(["logs:PutLogEvents", "logs:CreateLogStream"], f"{logs}-authorizer:*")
+        ],
+        "module.metering[0].aws_iam_role_policy.api_key": key,
+        "module.metering[0].aws_iam_role_policy.logs": [
+            allowed(["logs:PutLogEvents", "logs:CreateLogStream"], f"{logs}-metering:*")
+        ],
+        "module.metering[0].aws_iam_role_policy.queues": [
+            allowed("sqs:SendMessage", [f"{QUEUE}-retry", f"{QUEUE}-dead-letter"]),
+            allowed(
+                ["sqs:ReceiveMessage", "sqs:GetQueueAttributes", "sqs:DeleteMessage"],
+                f"{QUEUE}-retry",
+            ),
+        ],
+    }
+
+
+def test_the_roles_trust_lambda_in_this_account_alone(plan: Plan) -> None:
+    for module in (METERING, AUTHORIZER):
+        policy = json.loads(plan.resources[f"{module}.aws_iam_role.function"]["assume_role_policy"])
+        [statement] = policy["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+
+
+VALUES = {
+    "extendedRequestId": "JKJaXmPLvHcESHA=",
+    "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+    "status": 200,
+    "httpMethod": "GET",
+    "resourcePath": "/products/{id}",
+    "routeKey": "GET /products/{id}",
+    "authorizer.clientId": "acme",
+    "identity.sourceIp": "203.0.113.9",
+    "responseLatency": 15,
+    "integrationLatency": 12,
+    "responseLength": 42,
+    "requestTimeEpoch": 1_700_000_000_000,
+    "eventType": "MESSAGE",
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("REST", "rest"), ("HTTP", "http"), ("WEBSOCKET", "websocket")])
+def test_a_stage_gets_a_format_that_the_gateway_takes_and_the_function_reads(kind: Any, name: str, plan: Plan) -> None:
+    settings = plan.shown["planned_values"]["outputs"]["access_log_settings"]["value"][name]
+    assert settings["destination_arn"] == GROUP
+    assert format_problem(settings["format"]) is None
+    line = fill(settings["format"], kind, VALUES)
+    assert isinstance(json.loads(line), dict)
+    record = access_log.parse(line)
+    assert (record.status, record.client_id, record.source_ip) == (200, "acme", "203.0.113.9")
+    assert record.extended_request_id == "JKJaXmPLvHcESHA="
+    assert record.route == ("GET /products/{id}" if kind == "WEBSOCKET" else "/products/{id}") or kind == "WEBSOCKET"
+    if kind != "WEBSOCKET":
+        assert (record.response_latency, record.response_length, record.method) == (15, 42, "GET")
+    assert record.integration_latency == 12
+    empty = json.loads(fill(settings["format"], kind, {}))
+    assert set(empty.values()) == {"-"}
+
+
+@pytest.mark.parametrize("example", ["rest-api", "http-api"])
+def test_an_example_plans_and_names_nothing_like_the_other(example: str, workspace: Workspace) -> None:
+    directory = f"examples/{example}"
+    workspace.init(directory)
+    workspace.validate(directory)
+    workspace.plan(directory, out="saved.tfplan", variables={"revenium_api_key": "hak_example"})
+    plan = Plan(workspace.show_json(directory, "saved.tfplan"))
+    names = [
+        values["function_name"]
+        for values in plan.resources.values()
+        if "function_name" in values and "runtime" in values
+    ]
+    assert len(names) == 3
+    assert all(name.startswith(f"revenium-{example.removesuffix('-api')}-") for name in names)
+
+
+def test_the_key_is_in_no_plan(workspace: Workspace, sandbox: Sandbox) -> None:
+    directory = "examples/http-api"
+    workspace.init(directory)
+    result = sandbox.terraform.run(
+        ["plan", "-no-color", "-input=false", "-var=revenium_api_key=hak_seen-nowhere", "-out=key.tfplan"],
+        workspace.root / directory,
+    )
+    assert "hak_seen-nowhere" not in result.output
+    assert "hak_seen-nowhere" not in json.dumps(workspace.show_json(directory, "key.tfplan"))
