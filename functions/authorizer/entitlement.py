@@ -29,7 +29,7 @@ class EntitlementClient:
         self._api_key = api_key
 
     def check(self, client_id: str) -> Entitlement:
-        """Never raises for what Revenium or the network does; takes `timeout` seconds at most, a new key included.
+        """Never raises for what Revenium or the network does. Waits `timeout` seconds at most, for a new key included.
 
         A refused key is read again once. A connection that broke is tried again once: after a pause between
         invocations a kept-alive one is often dead.
@@ -39,7 +39,8 @@ class EntitlementClient:
         broken = refused = False
         while (remaining := deadline - time.monotonic()) > _SHORTEST_CALL:
             try:
-                key = self._api_key.value()
+                key = self._api_key.value(remaining)
+                remaining = max(_SHORTEST_CALL, deadline - time.monotonic())
                 answer = self._transport.send("GET", url, {"x-api-key": key}, None, remaining)
             except KeyUnavailable as error:
                 log("ERROR", "No entitlement decision: there is no API key", error=error)

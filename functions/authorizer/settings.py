@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from revenium import settings
+from revenium.log import LEVELS
 
 DEFAULT_URL = "https://api.revenium.io/meter/v1/api/meter/product-key"
 
@@ -21,6 +22,7 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Raises SettingsError naming the variable at fault."""
+        settings.choice(environ, "LOG_LEVEL", "INFO", LEVELS)
         return cls(
             url=settings.url(environ, "REVENIUM_ENTITLEMENT_URL", DEFAULT_URL),
             parameter=settings.choice(

@@ -1,8 +1,8 @@
 """Reads one API Gateway access-log line: ours, or that of Revenium's own CloudFormation template.
 
 API Gateway does not document that it escapes what it puts into a line, and a caller chooses the user agent, the
-path and, on REST APIs, the request id. Two rules keep a caller from writing into fields that are not his: our
-formats put those last, and of a key that stands twice the first one counts.
+path and, on REST APIs, the request id. Three rules keep a caller from writing into fields that are not his: our
+formats put those last; behind the first of them no other key counts; and of a key that stands twice the first does.
 """
 
 import json
@@ -10,8 +10,13 @@ import re
 from dataclasses import dataclass
 
 _PAIR = re.compile(r'"(\w+)"\s*:\s*(?:"([^"\\]*)"|(-?\d+(?:\.\d+)?))\s*,\s*')
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _NO_VALUE = ("", "-")
-_TEXT_LIMIT = 4096  # API Gateway's own bounds are lower; this one keeps a record within a queue message
+_TEXT_LIMIT = 2048  # in the widest script, escaped twice, a record still fits into a queue message
+_FIRST_OF_OURS = "extendedRequestId"
+_WRITTEN_BY_CALLERS = {"requestId", "path", "userAgent"}
+_TEMPLATE = {"httpMethod", "path", "principalId", "status", "sourceIp", "integrationLatency", "responseLength"}
+WITHOUT_USAGE = ("CONNECT", "DISCONNECT")
 
 
 class MalformedLine(Exception):
@@ -26,11 +31,11 @@ class MalformedLine(Exception):
 class AccessLogRecord:
     """One call. `None` where the gateway had no value; latencies in milliseconds, lengths in bytes.
 
-    `time` is when the gateway took the request, in milliseconds since the epoch.
+    `time` is when the gateway took the request, in milliseconds since the epoch. `status` is 0 where a WebSocket
+    connects or disconnects without one.
     """
 
     status: int
-    request_id: str | None = None
     extended_request_id: str | None = None
     client_id: str | None = None
     principal_id: str | None = None
@@ -60,23 +65,19 @@ def parse(line: str) -> AccessLogRecord:
         return str(value)[:_TEXT_LIMIT]
 
     def number(key: str) -> float | None:
-        try:
-            value = float(str(fields.get(key)))
-        except ValueError:
-            return None
-        return value if 0 <= value < 1e15 else None
+        value = str(fields.get(key))
+        return float(value) if _NUMBER.fullmatch(value) else None
 
     def whole(key: str) -> int | None:
         value = number(key)
         return None if value is None else int(value)
 
-    status = whole("status")
-    if status is None or not 100 <= status <= 999:
+    status = whole("status") or 0
+    if not 100 <= status <= 999 and text("eventType") not in WITHOUT_USAGE:
         raise MalformedLine("no_status", "The line has no HTTP status under `status`; the log format must have one.")
     time = number("requestTimeEpoch")
     return AccessLogRecord(
         status=status,
-        request_id=text("requestId"),
         extended_request_id=text("extendedRequestId"),
         client_id=text("clientId"),
         principal_id=text("principalId"),
@@ -99,30 +100,45 @@ def parse(line: str) -> AccessLogRecord:
 
 def _fields(line: str) -> dict[str, object]:
     try:
-        found = json.loads(line, object_pairs_hook=_first_wins)
+        found = json.loads(line, object_pairs_hook=_Object)
     except (ValueError, RecursionError):
         found = _readable_part(line)
-    if not isinstance(found, dict):
+    if not isinstance(found, _Object):
         raise MalformedLine("not_json", "The line is no JSON object; the stage's log format must be the module's.")
-    return found
+    return _trusted(found.pairs)
 
 
-def _first_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    return dict(reversed(pairs))
+@dataclass(frozen=True)
+class _Object:
+    """A JSON object as it stands: with the order of its keys, and with keys that stand twice."""
+
+    pairs: list[tuple[str, object]]
 
 
-def _readable_part(line: str) -> dict[str, object] | None:
+def _trusted(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """What a caller cannot have written, and what he may write. Revenium's template puts the path in the middle."""
+    allowed = _WRITTEN_BY_CALLERS if pairs and pairs[0][0] == _FIRST_OF_OURS else _WRITTEN_BY_CALLERS | _TEMPLATE
+    fields: dict[str, object] = {}
+    behind = False
+    for key, value in pairs:
+        behind = behind or key in _WRITTEN_BY_CALLERS
+        if not behind or key in allowed:
+            fields.setdefault(key, value)
+    return fields
+
+
+def _readable_part(line: str) -> _Object | None:
     """The pairs in front of the place where the JSON breaks.
 
     A quote in a user agent must not take a call off the bill: our formats have all that billing needs in front
     of the fields that a caller can write.
     """
     position = line.find("{") + 1
-    fields: dict[str, object] = {}
+    pairs: list[tuple[str, object]] = []
     while position and (pair := _PAIR.match(line, position)):
-        fields.setdefault(pair[1], pair[3] if pair[2] is None else pair[2])
+        pairs.append((pair[1], pair[3] if pair[2] is None else pair[2]))
         position = pair.end()
-    return fields if "extendedRequestId" in fields and "status" in fields else None
+    return _Object(pairs) if {_FIRST_OF_OURS, "status"} <= {key for key, _ in pairs} else None
 
 
 def _route_path(route_key: str | None) -> str | None:

@@ -4,13 +4,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from metering.mapping import Call, Usage
 from metering.settings import Settings
 from revenium.api_key import ApiKey, KeyUnavailable
+from revenium.log import log
 from revenium.transport import Answer, NotSent, Transport, Unanswered
 
 _ATTEMPTS = 3
@@ -18,7 +19,7 @@ _BACKOFF_BASE, _BACKOFF_CAP = 0.2, 2.0
 _LONGEST_RETRY_AFTER = 5.0  # a longer wait is the queue's: here it would be paid for as Lambda time
 _SHORTEST_CALL = 1.0
 _GRACE = 1.0
-_FAILURES_TO_STOP = 10
+_FAILURES_TO_STOP = 9  # or three refusals of the key: repeated ones make Revenium limit the account
 _DETAIL_LIMIT = 500
 
 
@@ -70,10 +71,16 @@ class Deliverer:
         # Calls end with the deadline: those just ending now get the time to say how they ended.
         wait(futures, timeout=_GRACE)
         executor.shutdown(wait=False, cancel_futures=True)
-        return [
-            future.result() if future.done() and not future.cancelled() else self._abandoned(usage, batch)
-            for usage, future in zip(usages, futures, strict=True)
-        ]
+        return [self._outcome(usage, future, batch) for usage, future in zip(usages, futures, strict=True)]
+
+    def _outcome(self, usage: Usage, future: "Future[Outcome]", batch: "_Batch") -> Outcome:
+        if not future.done() or future.cancelled():
+            return self._abandoned(usage, batch)
+        if error := future.exception():
+            # A fault of ours in one record must not take the others' outcomes along.
+            log("ERROR", "A record could not be processed", error=repr(error))
+            return Outcome(Verdict.RETRY, usage, "internal_error")
+        return future.result()
 
     def _abandoned(self, usage: Usage, batch: "_Batch") -> Outcome:
         """The deadline came while a call was under way, or before its turn."""
@@ -103,20 +110,21 @@ class Deliverer:
         while attempt < _ATTEMPTS:
             if attempt and failure and not batch.pause(_backoff(attempt, failure.retry_after)):
                 return failure
-            remaining = batch.deadline - time.monotonic()
-            if batch.stopped or remaining < _SHORTEST_CALL:
-                return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
             try:
                 key = self._api_key.value()
             except KeyUnavailable as error:
-                batch.stop("key_unavailable")
-                return _Failure(Verdict.RETRY, "key_unavailable", str(error))
+                if batch.stop("key_unavailable"):
+                    log("ERROR", "Usage is queued: there is no API key", error=error)
+                return failure or _Failure(Verdict.RETRY, "key_unavailable")
+            # Asked after the key, for which a worker may have waited: what is sent late has had its outcome already.
+            remaining = batch.deadline - time.monotonic()
+            if batch.stopped or remaining < _SHORTEST_CALL:
+                return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
             failure = self._exchange(call, usage, key, min(remaining, self._settings.request_timeout))
             if failure is None or failure.verdict is Verdict.DEAD:
                 return failure
             if failure.reason == "key_refused":
                 if key_was_refused or not self._api_key.refused(key):
-                    batch.stop("key_refused")
                     return failure
                 key_was_refused = True
                 failure = None
@@ -136,6 +144,8 @@ class Deliverer:
             return _Failure(Verdict.RETRY, "unreachable", str(error))
         except Unanswered as error:
             return self._unanswered(usage.api, str(error))
+        if may_have_counted(usage.api, answer.status):
+            return self._unanswered(usage.api, f"HTTP {answer.status}")
         return classify(answer)
 
     def _unanswered(self, api: str, detail: str) -> _Failure:
@@ -146,8 +156,9 @@ class Deliverer:
 class _Batch:
     """What the workers of one deliver() share: the deadline, and whether to stop before it.
 
-    After a run of failures without a success between them Revenium is taken to be down: what is left goes to the
-    queue at once, since each further try would be paid for in Lambda time and would slow Revenium's return.
+    After a run of failures without a success between them Revenium is taken to be down, or the key to be refused:
+    what is left goes to the queue at once, since each further try would be paid for in Lambda time and would slow
+    Revenium's return. A single refusal says nothing of the others: it may be one record that a firewall dislikes.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -158,9 +169,12 @@ class _Batch:
         self._lock = threading.Lock()
         self._wake = threading.Event()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str) -> bool:
+        """End the work for the first reason given; says whether this is it."""
+        first = not self.stopped
         self.stopped = self.stopped or reason
         self._wake.set()
+        return first
 
     def succeeded(self) -> None:
         with self._lock:
@@ -170,9 +184,10 @@ class _Batch:
         if failure.verdict is not Verdict.RETRY:
             return
         with self._lock:
-            self._failures += 1
+            refused = failure.reason == "key_refused"
+            self._failures += _FAILURES_TO_STOP // 3 if refused else 1
             if self._failures >= _FAILURES_TO_STOP:
-                self.stop("revenium_down")
+                self.stop("key_refused" if refused else "revenium_down")
 
     def pause(self, seconds: float) -> bool:
         """Wait before another attempt; False where the batch stops first or the deadline would pass."""
@@ -198,6 +213,14 @@ def classify(answer: Answer) -> _Failure | None:
     if should_retry == "true" or (passing and should_retry != "false"):
         return _Failure(Verdict.RETRY, f"http_{status}", detail, retry_after)
     return _Failure(Verdict.DEAD, f"http_{status}", detail)
+
+
+def may_have_counted(api: str, status: int) -> bool:
+    """Whether v1 may have counted the call all the same: a timeout or a fault that some proxy reports for it.
+
+    429, 503, 401 and 403 say that the call was refused; v2 tells a repeated call by its idempotency key.
+    """
+    return api == "v1" and (status == 408 or (status >= 500 and status != 503))
 
 
 def _outcome(usage: Usage, failure: _Failure) -> Outcome:

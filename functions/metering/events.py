@@ -56,7 +56,7 @@ def _queued_message(record: Any) -> QueuedMessage:
         raise UnknownEvent("`Records` must hold SQS messages (`eventSource` aws:sqs, with a `messageId`).")
     try:
         return QueuedMessage(record["messageId"], _message(json.loads(record["body"])))
-    except (UnknownEvent, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (UnknownEvent, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         return QueuedMessage(record["messageId"], None, f"{type(error).__name__}: {error}")
 
 
@@ -67,7 +67,6 @@ def _message(body: Any) -> Message:
     """
     if isinstance(body, dict) and body.get("format") == queues.FORMAT:
         return queues.decode(body)
-    if isinstance(body, dict) and "requestPayload" in body:
-        found = parse(body["requestPayload"])
-        return Message(events=tuple(entry for entry in found if isinstance(entry, LogEvent)))
-    raise UnknownEvent(f"The body is neither {queues.FORMAT} nor a Lambda failure record with `requestPayload`.")
+    if isinstance(body, dict) and isinstance(body.get("requestPayload"), dict) and "awslogs" in body["requestPayload"]:
+        return Message(events=tuple(_log_events(body["requestPayload"]["awslogs"].get("data"))))
+    raise UnknownEvent(f"The body is neither {queues.FORMAT} nor a Lambda failure record around a log event.")

@@ -52,7 +52,7 @@ class Tally:
                 "Skipped": self.skipped.total(),
                 "Queued": self.queued.total(),
                 "DeadLettered": self.dead_lettered.total(),
-                "KeyRefused": self.queued["key_refused"],
+                "KeyRefused": self.queued["key_refused"] + self.queued["key_unavailable"],
             },
             {"Lag": self.lags},
             skipped_by_reason=self.skipped,
@@ -90,21 +90,33 @@ class Meter:
                 continue
             tally.received += queued.message.records
             dead = DeadLetters()
-            usages = [*queued.message.usages, *self._read(queued.message.events, dead, tally)]
+            usages = self._read(queued.message.events, dead, tally)
+            if self._gave_up(queued.message):
+                dead.usages += [(usage, gave_up(why)) for usage, why in queued.message.usages_with_reasons()]
+            else:
+                usages += queued.message.usages
             work.append((queued, queued.message, dead, usages))
+        refused: QueueRefused | None = None
         outcomes = iter(self._deliverer.deliver([usage for *_, usages in work for usage in usages], deadline))
         for queued, message, dead, usages in work:
             mine = [next(outcomes) for _ in usages]
+            undelivered = dead.records + sum(outcome.verdict is not Verdict.DELIVERED for outcome in mine)
             before = (tally.queued.copy(), tally.dead_lettered.copy())
             try:
+                if refused and undelivered:
+                    raise refused
                 self._settle(mine, message, dead, tally)
             except QueueRefused as error:
+                refused = error  # asking again for each message would take the time that the answer needs
                 log("ERROR", "A message stays in the retry queue: SQS refused what is left", id=queued.id, error=error)
-                left = sum(outcome.verdict is not Verdict.DELIVERED for outcome in mine) + len(dead.events)
                 tally.queued, tally.dead_lettered = before
-                tally.queued["sqs_refused"] += left
+                tally.queued["sqs_refused"] += undelivered
                 stay.append(queued.id)
         return stay
+
+    def _gave_up(self, message: Message) -> bool:
+        """Asked before a message is sent, not after: later, Revenium may have forgotten the idempotency key."""
+        return message.since > 0 and time.time() - message.since > self._settings.retry_for
 
     def _read(self, log_events: Sequence[LogEvent], dead: DeadLetters, tally: Tally) -> list[Usage]:
         usages = []
@@ -123,29 +135,35 @@ class Meter:
     def _settle(self, outcomes: Sequence[Outcome], message: Message, dead: DeadLetters, tally: Tally) -> None:
         """Every record that is not delivered goes into a queue; the tally counts it once it is there."""
         now = time.time()
-        since = message.since or now
-        gave_up = message.since > 0 and now - since > self._settings.retry_for
         left = []
         for outcome in outcomes:
             if outcome.verdict is Verdict.DELIVERED:
                 tally.delivered += 1
                 if outcome.usage.time is not None:
                     tally.lags.append(max(0.0, now * 1000 - outcome.usage.time))
-            elif outcome.verdict is Verdict.RETRY and not gave_up:
+            elif outcome.verdict is Verdict.RETRY:
                 left.append(outcome)
             else:
-                reason = f"gave_up_{outcome.reason}" if outcome.verdict is Verdict.RETRY else outcome.reason
-                dead.usages.append((outcome.usage, Parked(reason, outcome.detail)))
+                dead.usages.append((outcome.usage, Parked(outcome.reason, outcome.detail)))
+        waiting = [(outcome.usage, Parked(outcome.reason)) for outcome in left]
         self._retry.send(
-            list(retry_messages([outcome.usage for outcome in left], message.attempts + 1, since)),
+            list(retry_messages(waiting, message.attempts + 1, message.since or now)),
             _delay(message.attempts, max((outcome.retry_after for outcome in left), default=0.0)),
         )
-        tally.queued.update(outcome.reason for outcome in left)
+        reasons = Counter(outcome.reason for outcome in left)
+        tally.queued.update(reasons)
+        if reasons:
+            log("WARNING", "Records wait in the retry queue", reasons=reasons)
         self._dead_letter.send(list(dead.messages()))
-        parked = [why for _, why in [*dead.usages, *dead.events]]
-        tally.dead_lettered.update(why.reason for why in parked)
-        for reason, detail in {why.reason: why.detail for why in parked}.items():
-            log("ERROR", "Records went to the dead-letter queue", reason=reason, example=detail)
+        reasons = Counter(why.reason for _, why in [*dead.usages, *dead.events])
+        tally.dead_lettered.update(reasons)
+        if reasons:
+            log("ERROR", "Records went to the dead-letter queue, each with what was said of it", reasons=reasons)
+
+
+def gave_up(why: Parked) -> Parked:
+    """A record's reason once the queue has tried for long enough."""
+    return Parked(f"gave_up_{why.reason}", why.detail)
 
 
 def _delay(attempts: int, retry_after: float) -> int:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from metering.access_log import AccessLogRecord, MalformedLine
+from metering.access_log import WITHOUT_USAGE, AccessLogRecord, MalformedLine
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 _TURNED_AWAY = {
@@ -50,7 +50,7 @@ def skip_reason(record: AccessLogRecord) -> str | None:
     """Why a record is not usage, or None: the gateway turned the call away, or it carried no message."""
     if record.error_type in _TURNED_AWAY or (record.unrouted and record.status == 404):
         return "gateway_rejection"
-    if record.event_type in ("CONNECT", "DISCONNECT"):
+    if record.event_type in WITHOUT_USAGE:
         return "websocket_connection"
     return None
 

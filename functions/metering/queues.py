@@ -35,7 +35,7 @@ class LogEvent:
 
 @dataclass(frozen=True)
 class Parked:
-    """Why a record cannot be delivered: one word, and what the server or the parser said."""
+    """Why a record is not delivered: one word, and for a dead letter what the server or the parser said."""
 
     reason: str
     detail: str = ""
@@ -59,28 +59,47 @@ class Message:
     def records(self) -> int:
         return len(self.usages) + len(self.events)
 
+    def usages_with_reasons(self) -> list[tuple[Usage, Parked]]:
+        unknown = [Parked("unknown")] * len(self.usages)
+        return list(zip(self.usages, [*self.parked, *unknown], strict=False))
+
 
 def encode(message: Message) -> str:
     return json.dumps({"format": FORMAT, **asdict(message)}, separators=(",", ":"))
 
 
 def decode(body: dict[str, Any]) -> Message:
-    """Raises ValueError, TypeError or KeyError for what encode() cannot have written."""
+    """Raises ValueError, TypeError, OverflowError or KeyError for what encode() cannot have written."""
     return Message(
-        usages=tuple(
-            Usage(
-                api=usage["api"],
-                transaction_id=usage["transaction_id"],
-                calls=tuple(Call(**call) for call in usage["calls"]),
-                time=usage["time"],
-            )
-            for usage in body["usages"]
-        ),
-        events=tuple(LogEvent(**event) for event in body["events"]),
-        parked=tuple(Parked(**parked) for parked in body["parked"]),
-        attempts=int(body["attempts"]),
-        since=float(body["since"]),
+        usages=tuple(_usage(**usage) for usage in body["usages"]),
+        events=tuple(LogEvent(_text(event["id"]), _text(event["message"])) for event in body["events"]),
+        parked=tuple(Parked(_text(parked["reason"]), _text(parked["detail"])) for parked in body["parked"]),
+        attempts=int(_number(body["attempts"])),
+        since=_number(body["since"]),
     )
+
+
+def _usage(api: Any, transaction_id: Any, calls: Any, time: Any) -> Usage:
+    if not calls:
+        raise ValueError("usage without a call to send")
+    return Usage(
+        api=_text(api),
+        transaction_id=_text(transaction_id),
+        calls=tuple(Call(*(_text(call[name]) for name in ("path", "idempotency_key", "body"))) for call in calls),
+        time=None if time is None else _number(time),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text has another type")
+    return value
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= float(value) < 1e15:
+        raise ValueError("a number is none, or out of all bounds")
+    return float(value)
 
 
 @dataclass
@@ -90,6 +109,10 @@ class DeadLetters:
     usages: list[tuple[Usage, Parked]] = field(default_factory=list)
     events: list[tuple[LogEvent, Parked]] = field(default_factory=list)
 
+    @property
+    def records(self) -> int:
+        return len(self.usages) + len(self.events)
+
     def messages(self) -> Iterator[Message]:
         for chunk in _chunks(self.usages):
             yield Message(usages=tuple(usage for usage, _ in chunk), parked=tuple(why for _, why in chunk))
@@ -97,9 +120,10 @@ class DeadLetters:
             yield Message(events=tuple(event for event, _ in lines), parked=tuple(why for _, why in lines))
 
 
-def retry_messages(usages: Sequence[Usage], attempts: int, since: float) -> Iterator[Message]:
-    for chunk in _chunks(usages):
-        yield Message(usages=tuple(chunk), attempts=attempts, since=since)
+def retry_messages(waiting: Sequence[tuple[Usage, Parked]], attempts: int, since: float) -> Iterator[Message]:
+    for chunk in _chunks(waiting):
+        usages, parked = tuple(usage for usage, _ in chunk), tuple(why for _, why in chunk)
+        yield Message(usages=usages, parked=parked, attempts=attempts, since=since)
 
 
 def _chunks(items: Sequence[T]) -> Iterator[list[T]]:
@@ -162,7 +186,7 @@ class Queue:
             from botocore.config import Config
 
             self._client = boto3.client(
-                "sqs", config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+                "sqs", config=Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2})
             )
         return self._client
 

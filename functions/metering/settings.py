@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from revenium import settings
+from revenium.log import LEVELS
 
+# An hour less than Revenium keeps idempotency keys: within it, sending again never counts twice.
+DEFAULT_RETRY_FOR = 23 * 3600
 DEFAULT_URLS = {"v2": "https://api.revenium.ai/meter", "v1": "https://api.revenium.io/meter/v1/api"}
 
 
@@ -23,6 +26,7 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Raises SettingsError naming the variable at fault."""
+        settings.choice(environ, "LOG_LEVEL", "INFO", LEVELS)
         api = settings.choice(environ, "REVENIUM_METERING_API", "v2", ("v1", "v2"))
         return cls(
             api=api,
@@ -31,5 +35,5 @@ class Settings:
             dead_letter_queue_url=settings.url(environ, "DEAD_LETTER_QUEUE_URL", ""),
             connections=settings.integer(environ, "REVENIUM_CONNECTIONS", 16, 1, 128),
             request_timeout=settings.integer(environ, "REVENIUM_TIMEOUT_SECONDS", 10, 1, 60),
-            retry_for=settings.integer(environ, "REVENIUM_RETRY_FOR_SECONDS", 86400, 0, 604800),
+            retry_for=settings.integer(environ, "REVENIUM_RETRY_FOR_SECONDS", DEFAULT_RETRY_FOR, 0, 604800),
         )

@@ -12,7 +12,9 @@ from revenium.transport import NotSent, Transport, Unanswered
 
 MAX_AGE = 300.0
 _MIN_AGE = 1.0  # threads that are refused together share one look
+_RETRY_AFTER = 30.0  # while the secret cannot be read, nobody waits for it more often
 _READ_TIMEOUT = 2.0
+_DNS_SUFFIXES = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}
 
 
 class KeyUnavailable(Exception):
@@ -27,6 +29,8 @@ class ApiKey:
 
     def __init__(self, environ: Mapping[str, str], transport: Transport) -> None:
         self._fixed = environ.get("REVENIUM_API_KEY", "").strip()
+        if self._fixed and not _is_key(self._fixed):
+            raise SettingsError("REVENIUM_API_KEY must be printable ASCII characters without spaces: the bare key.")
         self._arn = environ.get("REVENIUM_API_KEY_SECRET_ARN", "").strip()
         if not self._fixed and not self._arn:
             raise SettingsError(
@@ -40,11 +44,14 @@ class ApiKey:
         self._value = self._fixed
         self._read_at = 0.0
 
-    def value(self) -> str:
-        """The key, at most MAX_AGE seconds old. Raises KeyUnavailable where there never was one."""
+    def value(self, timeout: float = _READ_TIMEOUT) -> str:
+        """The key, at most MAX_AGE seconds old while the secret can be read. Reading it takes `timeout` s at most.
+
+        Raises KeyUnavailable where there never was one.
+        """
         with self._lock:
             if not self._fixed and time.time() - self._read_at > MAX_AGE:
-                self._read()
+                self._read(min(timeout, _READ_TIMEOUT))
             return self._value
 
     def refused(self, value: str) -> bool:
@@ -53,21 +60,22 @@ class ApiKey:
             if self._fixed:
                 return False
             if self._value == value and time.time() - self._read_at > _MIN_AGE:
-                self._read()
+                self._read(_READ_TIMEOUT)
             return self._value != value
 
-    def _read(self) -> None:
+    def _read(self, timeout: float) -> None:
         try:
-            self._value = _parse(_get_secret_value(self._arn, self._transport))
+            self._value = _parse(_get_secret_value(self._arn, self._transport, timeout))
             self._read_at = time.time()
         except KeyUnavailable as error:
             if not self._value:
                 raise
             # The key in hand may well be good still: using it beats refusing to work.
+            self._read_at = time.time() - MAX_AGE + _RETRY_AFTER
             log("WARNING", "The API key's secret could not be read again; the last key stays in use", error=error)
 
 
-def _get_secret_value(arn: str, transport: Transport) -> str:
+def _get_secret_value(arn: str, transport: Transport, timeout: float) -> str:
     """Secrets Manager's GetSecretValue, signed by botocore but without a boto3 client.
 
     Building a client costs a cold start hundreds of milliseconds, and in the authorizer a caller waits for it.
@@ -77,7 +85,7 @@ def _get_secret_value(arn: str, transport: Transport) -> str:
     from botocore.credentials import Credentials
 
     partition, region = arn.split(":")[1], arn.split(":")[3]
-    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    suffix = _DNS_SUFFIXES.get(partition, "amazonaws.com")
     endpoint = (
         os.environ.get("AWS_ENDPOINT_URL_SECRETS_MANAGER")
         or os.environ.get("AWS_ENDPOINT_URL")
@@ -100,12 +108,14 @@ def _get_secret_value(arn: str, transport: Transport) -> str:
     SigV4Auth(credentials, "secretsmanager", region).add_auth(request)
     prepared = request.prepare()
     try:
-        answer = transport.send("POST", prepared.url, dict(prepared.headers), prepared.body, _READ_TIMEOUT)
+        answer = transport.send("POST", prepared.url, dict(prepared.headers), prepared.body, timeout)
     except (NotSent, Unanswered) as error:
         raise KeyUnavailable(f"Secrets Manager did not answer for {arn}: {error}.") from error
     try:
         document = json.loads(answer.body)
     except ValueError:
+        document = None
+    if not isinstance(document, dict):
         document = {}
     if answer.status != 200:
         kind = str(document.get("__type", "")).rpartition("#")[2] or "no error type"
@@ -123,6 +133,11 @@ def _parse(secret: str) -> str:
             value = json.loads(secret).get("api_key")
         except ValueError:
             value = None
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value or " " in value:
+    if not isinstance(value, str) or not _is_key(value):
         raise KeyUnavailable("The secret holds no API key. Store the bare key, or JSON with the key under `api_key`.")
     return value
+
+
+def _is_key(value: str) -> bool:
+    """What can go into a header as it is."""
+    return value.isascii() and value.isprintable() and value != "" and " " not in value

@@ -5,7 +5,7 @@ import os
 from typing import Literal
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-_ORDER = ("DEBUG", "INFO", "WARNING", "ERROR")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def log(level: Level, message: str, **fields: object) -> None:
@@ -13,6 +13,7 @@ def log(level: Level, message: str, **fields: object) -> None:
 
     Lines below the level that `LOG_LEVEL` names (default INFO) are left out.
     """
-    threshold = os.environ.get("LOG_LEVEL", "INFO").upper()
-    if _ORDER.index(level) >= (_ORDER.index(threshold) if threshold in _ORDER else 1):
+    threshold = os.environ.get("LOG_LEVEL") or "INFO"
+    # The settings have refused another level before; without settings yet, nothing is held back.
+    if threshold not in LEVELS or LEVELS.index(level) >= LEVELS.index(threshold):
         print(json.dumps({"level": level, "message": message, **fields}, default=str), flush=True)

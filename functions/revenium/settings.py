@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)")
 
@@ -43,4 +44,10 @@ def url(environ: Mapping[str, str], name: str, default: str) -> str:
         raise SettingsError(f"{name} must be an https:// URL, since the API key is sent to it.")
     if re.search(r"[\s?#]", value):
         raise SettingsError(f"{name} must be a URL without spaces, query or fragment.")
+    try:
+        named = urlsplit(value).hostname and (urlsplit(value).port or 1)
+    except ValueError:
+        named = None
+    if not named:
+        raise SettingsError(f"{name} must be a URL with a host and, if any, a port from 1 to 65535.")
     return value

@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-)
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 CONNECT_TIMEOUT = 3.0
 _BODY_LIMIT = 64 * 1024
@@ -38,6 +34,35 @@ class Answer:
     body: str
 
 
+_exchange = threading.local()
+
+
+class _Http(HTTPConnection):
+    """Notes when it is still connecting: urllib3's exceptions do not tell a broken handshake from a lost answer."""
+
+    def connect(self) -> None:
+        _exchange.connecting = True
+        super().connect()
+        _exchange.connecting = False
+
+
+class _Https(HTTPSConnection):
+    """The same over TLS, whose handshake belongs to connecting."""
+
+    def connect(self) -> None:
+        _exchange.connecting = True
+        super().connect()
+        _exchange.connecting = False
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
 class Transport:
     """A pool of connections that threads share."""
 
@@ -49,6 +74,7 @@ class Transport:
             retries=False,
             ssl_context=ssl.create_default_context(),
         )
+        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
         self._lock = threading.Lock()
         self._used = time.time()
 
@@ -62,6 +88,7 @@ class Transport:
             if now - self._used > _IDLE_LIMIT:
                 self._pool.clear()
             self._used = now
+        _exchange.connecting = False
         try:
             response = self._pool.request(
                 method,
@@ -73,10 +100,9 @@ class Transport:
                 retries=False,
                 preload_content=False,
             )
-        except (NewConnectionError, ConnectTimeoutError, SSLError, ProxyError) as error:
-            raise NotSent(_describe(error)) from error
-        except (HTTPError, OSError) as error:
-            raise Unanswered(_describe(error)) from error
+        except (HTTPError, OSError, ValueError) as error:
+            unsent = _exchange.connecting or isinstance(error, ValueError)  # ValueError: an impossible URL or header
+            raise (NotSent if unsent else Unanswered)(_describe(error)) from error
         return Answer(
             status=response.status,
             headers={name.lower(): value for name, value in response.headers.items()},
@@ -87,7 +113,7 @@ class Transport:
 def _read(response: "urllib3.BaseHTTPResponse") -> str:
     try:
         body = response.read(_BODY_LIMIT + 1)
-    except (HTTPError, OSError):
+    except (HTTPError, OSError, ValueError):
         response.close()
         return ""
     if len(body) > _BODY_LIMIT:

@@ -18,11 +18,13 @@ class FakeTransport:
     def __init__(self, respond: Callable[[str, Mapping[str, str], bytes], Answer] = lambda *_: OK) -> None:
         self.respond = respond
         self.sent: list[tuple[str, dict[str, str], bytes]] = []
+        self.timeouts: list[float] = []
         self._lock = threading.Lock()
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
         with self._lock:
             self.sent.append((url, dict(headers), body or b""))
+            self.timeouts.append(timeout)
         return self.respond(url, headers, body or b"")
 
 
@@ -33,7 +35,7 @@ class FakeKey:
         self._keys = list(keys) or ["hak_test"]
         self.refusals = 0
 
-    def value(self) -> str:
+    def value(self, timeout: float = 2.0) -> str:
         return self._keys[0]
 
     def refused(self, value: str) -> bool:
@@ -48,8 +50,10 @@ class FakeQueue:
         self.refuses = refuses
         self.messages: list[Message] = []
         self.delays: list[int] = []
+        self.asked = 0
 
     def send(self, messages: Sequence[Message], delay: int = 0) -> None:
+        self.asked += bool(messages)
         if self.refuses and messages:
             raise QueueRefused("SQS is away")
         self.messages += messages

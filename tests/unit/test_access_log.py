@@ -73,7 +73,7 @@ def test_what_is_no_json_object_is_refused(line: str) -> None:
     assert error.value.reason == "not_json"
 
 
-@pytest.mark.parametrize("status", ["-", "abc", None, "42", "1e99", [200], "nan"])
+@pytest.mark.parametrize("status", ["-", "abc", None, "42", "1e99", [200], "nan", "2_0_0", "\uff12\uff10\uff10", True])
 def test_a_line_without_a_status_is_refused(status: object) -> None:
     with pytest.raises(MalformedLine) as error:
         parse(json.dumps(REST | {"status": status}))
@@ -98,3 +98,45 @@ def test_a_caller_can_neither_forge_a_field_nor_take_his_call_off_the_bill(agent
     line = "{" + ",".join(f'"{key}":"{value}"' for key, value in values.items()) + "}"
     record = parse(line)
     assert (record.client_id, record.status, record.extended_request_id) == ("acme", 200, "JKJaXmPLvHcESHA=")
+
+
+def filled(*pairs: tuple[str, str]) -> str:
+    """A line as API Gateway writes it: nothing is escaped."""
+    return "{" + ",".join(f'"{key}":"{value}"' for key, value in pairs) + "}"
+
+
+HTTP_LINE = (
+    ("extendedRequestId", "x1"),
+    ("routeKey", "GET /dear"),
+    ("status", "200"),
+    ("clientId", "-"),
+    ("path", "/dear"),
+)
+
+
+@pytest.mark.parametrize(
+    "forged", ['eventType":"CONNECT', 'resourcePath":"/cheap', 'principalId":"victim', 'errorType":"THROTTLED']
+)
+def test_a_caller_cannot_add_a_key_that_the_format_does_not_have(forged: str) -> None:
+    record = parse(filled(*HTTP_LINE, ("userAgent", f'x","{forged}')))
+    assert (record.route, record.principal_id, record.event_type, record.error_type) == ("/dear", None, None, None)
+    broken = parse(filled(*HTTP_LINE, ("userAgent", f'x","{forged}","y":{{')))
+    assert (broken.route, broken.principal_id, broken.event_type, broken.error_type) == ("/dear", None, None, None)
+
+
+def test_in_a_line_of_the_template_the_path_cannot_name_the_client_nor_the_transaction() -> None:
+    path = '/p","clientId":"victim","extendedRequestId":"the-same'
+    record = parse(filled(("httpMethod", "GET"), ("path", path), ("principalId", "p1"), ("status", "200")))
+    assert (record.client_id, record.extended_request_id, record.principal_id) == (None, None, "p1")
+
+
+def test_a_websocket_may_connect_and_disconnect_without_a_status() -> None:
+    assert parse(json.dumps({"eventType": "DISCONNECT", "status": "-"})).status == 0
+
+
+def test_what_the_line_says_is_read_whole() -> None:
+    line = REST | {"sourceIp": "203.0.113.9", "protocol": "HTTP/1.1", "errorType": "THROTTLED", "eventType": "MESSAGE"}
+    record = parse(json.dumps(dict(sorted(line.items(), key=lambda each: each[0] in ("path", "userAgent")))))
+    assert (record.source_ip, record.protocol) == ("203.0.113.9", "HTTP/1.1")
+    assert (record.error_type, record.event_type, record.unrouted) == ("THROTTLED", "MESSAGE", False)
+    assert parse(json.dumps({"status": "404", "routeKey": "-"})).unrouted

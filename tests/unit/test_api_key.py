@@ -110,6 +110,12 @@ def test_the_last_key_stays_in_use_while_the_secret_cannot_be_read(
     manager.failure = failure
     clock[0] += MAX_AGE + 1
     assert key.value() == "hak_1"
+    asked = len(manager.transport.sent)
+    assert [key.value() for _ in range(20)] == ["hak_1"] * 20
+    assert len(manager.transport.sent) == asked, "nobody waits for a secret that could not be read a moment ago"
+    manager.failure, manager.secret = None, "hak_2"
+    clock[0] += 31
+    assert key.value() == "hak_2"
 
 
 def test_a_secret_that_may_not_be_read_is_named_with_what_to_check() -> None:
@@ -125,6 +131,35 @@ def test_the_variable_with_the_key_itself_needs_no_secret() -> None:
     assert key.value() == "hak_local"
     assert not key.refused("hak_local")
     assert not transport.sent
+
+
+def test_an_answer_that_is_json_but_no_object_is_no_key() -> None:
+    manager = SecretsManager("hak_1")
+    manager.failure = Answer(503, {}, '"Service Unavailable"')
+    with pytest.raises(KeyUnavailable, match="503"):
+        manager.key().value()
+
+
+def test_reading_the_secret_takes_no_longer_than_the_caller_has() -> None:
+    manager = SecretsManager("hak_1")
+    manager.key().value(0.7)
+    manager.key().value(60.0)
+    assert manager.transport.timeouts == [0.7, 2.0]
+
+
+def test_threads_that_are_refused_together_share_one_look(clock: list[float]) -> None:
+    manager = SecretsManager("old")
+    key = manager.key()
+    key.value()
+    clock[0] += 5
+    assert [key.refused("old") for _ in range(10)] == [False] * 10
+    assert len(manager.transport.sent) == 2
+
+
+def test_a_key_that_cannot_be_a_header_is_refused_without_being_shown() -> None:
+    with pytest.raises(SettingsError, match="REVENIUM_API_KEY must") as error:
+        ApiKey({"REVENIUM_API_KEY": "hak_SECRET\nx"}, FakeTransport())  # type: ignore[arg-type]
+    assert "SECRET" not in str(error.value)
 
 
 @pytest.mark.parametrize("environ", [{}, {"REVENIUM_API_KEY_SECRET_ARN": "revenium"}])

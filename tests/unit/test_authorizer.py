@@ -190,8 +190,31 @@ def test_a_rotated_key_is_picked_up(revenium: Revenium) -> None:
     assert revenium.answer(event("rest_request"))["context"]["decision"] == "allow"
 
 
+def test_each_trouble_is_tried_once_more_and_no_oftener(revenium: Revenium) -> None:
+    revenium.trouble = Unanswered("again and again")
+    revenium.answer(event("rest_request"))
+    assert len(revenium.transport.sent) == 2
+    revenium.trouble, revenium.key = Answer(401, {}, ""), FakeKey("one", "two", "three", "four")
+    revenium.answer(event("rest_request"))
+    assert len(revenium.transport.sent) == 4
+
+
+def test_the_time_that_the_key_takes_is_part_of_the_time(revenium: Revenium, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+
+    def value(timeout: float) -> str:
+        assert timeout == 3
+        clock[0] += 2
+        return "hak_test"
+
+    monkeypatch.setattr(revenium.key, "value", value)
+    revenium.answer(event("rest_request"))
+    assert revenium.transport.timeouts == [1]
+
+
 def test_without_a_key_there_is_no_decision(revenium: Revenium, monkeypatch: pytest.MonkeyPatch) -> None:
-    def value() -> str:
+    def value(timeout: float) -> str:
         raise KeyUnavailable("no secret")
 
     monkeypatch.setattr(revenium.key, "value", value)
@@ -200,7 +223,16 @@ def test_without_a_key_there_is_no_decision(revenium: Revenium, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     "unknown",
-    [None, [], {}, {"methodArn": "arn:aws:s3:::bucket"}, {"methodArn": 3}, {"routeArn": "arn:aws:execute-api:r:a:api"}],
+    [
+        None,
+        [],
+        {},
+        {"methodArn": "arn:aws:s3:::bucket"},
+        {"methodArn": 3},
+        {"routeArn": "arn:aws:execute-api:r:a:api"},
+        {"methodArn": "arn:aws:execute-api:r:a:*/prod/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:a:api/*/GET/x"},
+    ],
 )
 def test_an_event_of_no_known_shape_is_refused_with_what_was_expected(unknown: Any, revenium: Revenium) -> None:
     with pytest.raises(UnknownEvent, match="authorizer"):

@@ -122,7 +122,7 @@ def test_a_refused_key_queues_everything_and_stops_asking() -> None:
 
 def test_without_a_key_everything_is_queued() -> None:
     class NoKey(FakeKey):
-        def value(self) -> str:
+        def value(self, timeout: float = 2.0) -> str:
             raise KeyUnavailable("no secret")
 
     transport = FakeTransport()
@@ -197,3 +197,72 @@ def test_usage_queued_for_the_other_api_is_parked_since_its_paths_would_not_fit(
     [outcome] = deliverer(transport).deliver([replace(usage(), api="v1")], soon())
     assert (outcome.verdict, outcome.reason) == (Verdict.DEAD, "api_changed")
     assert not transport.sent
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (408, Verdict.DEAD),
+        (500, Verdict.DEAD),
+        (502, Verdict.DEAD),
+        (504, Verdict.DEAD),
+        (429, Verdict.RETRY),
+        (503, Verdict.RETRY),
+        (401, Verdict.RETRY),
+    ],
+)
+def test_v1_sends_again_only_what_was_refused(status: int, verdict: Verdict) -> None:
+    transport = FakeTransport(lambda *_: Answer(status, {}, ""))
+    [outcome] = deliverer(transport, api="v1").deliver([usage(api="v1")], soon())
+    assert outcome.verdict is verdict
+    assert verdict is Verdict.RETRY or (outcome.reason, len(transport.sent)) == ("unanswered", 1)
+
+
+def test_a_record_that_a_firewall_dislikes_does_not_hold_up_the_others() -> None:
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return Answer(403, {}, "") if headers["Idempotency-Key"] == "t0:request" else OK
+
+    outcomes = deliverer(FakeTransport(respond)).deliver([usage(n) for n in range(100)], soon())
+    assert [outcome.reason for outcome in outcomes] == ["key_refused"] + [""] * 99
+
+
+def test_a_fault_of_ours_in_one_record_does_not_take_the_others_along(capsys: pytest.CaptureFixture[str]) -> None:
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if headers["Idempotency-Key"].startswith("t1:"):
+            raise ZeroDivisionError
+        return OK
+
+    outcomes = deliverer(FakeTransport(respond)).deliver([usage(0), usage(1), usage(2)], soon())
+    assert [(each.verdict, each.reason) for each in outcomes] == [
+        (Verdict.DELIVERED, ""),
+        (Verdict.RETRY, "internal_error"),
+        (Verdict.DELIVERED, ""),
+    ]
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_nothing_is_sent_after_a_record_has_its_outcome() -> None:
+    """Waiting for the key may take longer than there is time."""
+    release = threading.Event()
+
+    class SlowKey(FakeKey):
+        def value(self, timeout: float = 2.0) -> str:
+            release.wait(30)
+            return "hak_test"
+
+    transport = FakeTransport()
+    outcomes = deliverer(transport, SlowKey(), api="v1").deliver([usage(api="v1")], soon(1.2))
+    release.set()
+    assert outcomes[0].verdict is not Verdict.DELIVERED
+    workers = [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+    for worker in workers:
+        worker.join(10)
+    assert not transport.sent
+
+
+def test_a_call_takes_the_configured_time_and_never_more_than_there_is() -> None:
+    transport = FakeTransport()
+    deliverer(transport, request_timeout=7).deliver([usage()], soon(60))
+    deliverer(transport, request_timeout=7).deliver([usage()], soon(3))
+    assert transport.timeouts[:2] == [7, 7]
+    assert all(1 <= timeout <= 3 for timeout in transport.timeouts[2:])

@@ -17,7 +17,7 @@ def test_a_hostile_value_cannot_forge_a_line(capsys: pytest.CaptureFixture[str])
     }
 
 
-@pytest.mark.parametrize(("threshold", "written"), [("ERROR", False), ("warning", True), ("nonsense", True)])
+@pytest.mark.parametrize(("threshold", "written"), [("ERROR", False), ("WARNING", True), ("", True)])
 def test_the_level_is_a_setting(
     threshold: str, written: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

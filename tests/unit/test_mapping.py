@@ -9,7 +9,6 @@ from metering.mapping import skip_reason, to_usage
 RECORD = AccessLogRecord(
     status=200,
     extended_request_id="JKJaXmPLvHcESHA=",
-    request_id="chosen-by-the-caller",
     client_id="acme",
     principal_id="other",
     method="GET",

@@ -1,6 +1,7 @@
 import base64
 import gzip
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
@@ -13,12 +14,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import metering.handler
-from metering.delivery import Deliverer
+from metering.delivery import Deliverer, Outcome
 from metering.events import UnknownEvent
 from metering.handler import Meter, handler
+from metering.mapping import Usage
 from metering.queues import LogEvent, Message, Parked, QueueRefused, decode, encode
 from revenium.settings import SettingsError
-from revenium.transport import Answer
+from revenium.transport import Answer, NotSent, Unanswered
 from unit.fakes import OK, FakeKey, FakeQueue, FakeTransport, settings, usage
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
@@ -90,6 +92,12 @@ def test_each_line_is_delivered_skipped_or_parked_and_the_count_balances(bench: 
     assert not bench.retry.messages
 
 
+def test_a_parked_line_is_cut_to_what_a_message_can_hold(bench: Bench) -> None:
+    bench.invoke(logs("x" * 100_000))
+    [letter] = bench.dead.messages
+    assert len(letter.events[0].message) == 20_000
+
+
 def test_the_lag_is_measured_from_the_time_of_the_call(bench: Bench) -> None:
     bench.invoke(logs(line(requestTimeEpoch=str(int((time.time() - 5) * 1000)))))
     [lag] = bench.metrics()["Lag"]
@@ -108,6 +116,8 @@ def test_what_revenium_does_not_take_now_is_queued(bench: Bench) -> None:
     assert sum(len(message.usages) for message in bench.retry.messages) == 30
     assert all(5 <= delay <= 15 for delay in bench.retry.delays)
     assert {message.attempts for message in bench.retry.messages} == {1}
+    reasons = {why.reason for message in bench.retry.messages for why in message.parked}
+    assert reasons <= {"http_503", "revenium_down"}
 
 
 def test_a_bad_record_is_parked_with_the_servers_words(bench: Bench) -> None:
@@ -151,10 +161,12 @@ def test_of_a_queued_message_only_what_failed_waits_again_and_longer(bench: Benc
 
 
 def test_after_a_day_a_record_is_given_up_into_the_dead_letter_queue(bench: Bench) -> None:
-    bench.transport.respond = down
-    bench.invoke(sqs(encode(Message(usages=(usage(1),), attempts=99, since=time.time() - 86_401))))
+    message = Message(usages=(usage(1),), parked=(Parked("http_503"),), attempts=99, since=time.time() - 86_401)
+    bench.invoke(sqs(encode(message)))
     [letter] = bench.dead.messages
     assert (letter.usages, letter.parked[0].reason) == ((usage(1),), "gave_up_http_503")
+    assert not bench.transport.sent, "a day later Revenium may have forgotten that it has it"
+    assert bench.metrics()["DeadLettered"] == 1
     assert (letter.attempts, letter.since) == (0, 0.0)
     assert not bench.retry.messages
 
@@ -181,6 +193,46 @@ def test_only_the_message_that_sqs_cannot_take_back_stays_in_the_queue(bench: Be
     assert (counted["Delivered"], counted["Queued"]) == (5, 1)
 
 
+def test_after_one_refusal_sqs_is_not_asked_again(bench: Bench) -> None:
+    """Each try can take seconds, and the answer has to be given in time."""
+    bench.transport.respond = down
+    bench.retry.refuses = True
+    answer = bench.invoke(sqs(*(encode(Message(usages=(usage(n),))) for n in range(10))))
+    assert len(answer["batchItemFailures"]) == 10
+    assert bench.retry.asked == 1
+    assert bench.metrics()["queued_by_reason"] == {"sqs_refused": 10}
+
+
+def test_the_last_seconds_belong_to_sqs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines: list[float] = []
+
+    def deliver(self: Deliverer, usages: list[Usage], deadline: float) -> list[Outcome]:
+        deadlines.append(deadline)
+        return []
+
+    monkeypatch.setattr(Deliverer, "deliver", deliver)
+    bench.invoke(logs())
+    assert deadlines[0] - time.monotonic() == pytest.approx(50, abs=1)
+
+
+def test_why_records_wait_is_logged_and_what_the_server_said_is_not(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.transport.respond = lambda *_: Answer(422, {}, "acme's secret life")
+    bench.invoke(logs(line()))
+    bench.transport.respond = down
+    bench.invoke(logs(line()), connections=1)
+    output = capsys.readouterr().out
+    assert '"http_503": 1' in output
+    assert "secret life" not in output
+
+
+def test_a_refused_key_is_a_metric_of_its_own(bench: Bench) -> None:
+    bench.transport.respond = lambda *_: Answer(401, {}, "")
+    bench.invoke(logs(line()))
+    assert bench.metrics()["KeyRefused"] == 1
+
+
 def test_a_message_of_which_only_a_part_could_be_put_away_stays_and_counts_once(bench: Bench) -> None:
     def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         return Answer(400 if headers["Idempotency-Key"].startswith("t2") else 503, {}, "")
@@ -193,7 +245,17 @@ def test_a_message_of_which_only_a_part_could_be_put_away_stays_and_counts_once(
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{}", "no json", '{"format":"revenium-metering/1"}', "[1]", '{"requestPayload":3}']
+    "body",
+    [
+        "",
+        "{}",
+        "no json",
+        '{"format":"revenium-metering/1"}',
+        "[1]",
+        '{"requestPayload":3}',
+        '{"requestPayload":{"Records":[]}}',
+        '{"requestPayload":{"awslogs":3}}',
+    ],
 )
 def test_a_message_that_cannot_be_read_stays_for_the_dead_letter_queue(body: str, bench: Bench) -> None:
     answer = bench.invoke(sqs(body, encode(Message(usages=(usage(1),)))))
@@ -252,19 +314,37 @@ LINES = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(lines=st.lists(LINES, max_size=20), statuses=st.lists(st.sampled_from([200, 400, 401, 429, 503]), min_size=1))
-def test_whatever_the_lines_and_answers_are_no_record_is_forgotten(
-    lines: list[str], statuses: list[int], bench: Bench
+counting = threading.Lock()
+TROUBLE = [200, 400, 401, 429, 500, 503, NotSent("x"), Unanswered("x")]
+
+
+@hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=st.lists(LINES, max_size=20),
+    troubles=st.lists(st.sampled_from(TROUBLE), min_size=1),
+    api=st.sampled_from(["v1", "v2"]),
+)
+def test_whatever_the_lines_and_answers_are_no_record_is_forgotten_and_v1_never_repeats_a_doubtful_call(
+    lines: list[str], troubles: list[int | Exception], api: str, bench: Bench
 ) -> None:
+    doubtful = 0
+
     def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        return Answer(statuses[crc32(headers["Idempotency-Key"].encode()) % len(statuses)], {}, "")
+        nonlocal doubtful
+        trouble = troubles[crc32(body) % len(troubles)]
+        with counting:
+            doubtful += trouble == 500 or isinstance(trouble, Unanswered)
+        if isinstance(trouble, Exception):
+            raise trouble
+        return Answer(trouble, {}, "")
 
     bench.transport, bench.retry, bench.dead = FakeTransport(respond), FakeQueue(), FakeQueue()
-    bench.invoke(logs(*lines))
+    bench.invoke(logs(*lines), api=api)
     counted = bench.metrics()
     assert counted["Received"] == len(lines)
     assert counted["Queued"] == sum(message.records for message in bench.retry.messages)
     assert counted["DeadLettered"] == sum(message.records for message in bench.dead.messages)
     for message in [*bench.retry.messages, *bench.dead.messages]:
         assert decode(json.loads(encode(message))) == message
+    if api == "v1":
+        assert counted["dead_lettered_by_reason"].get("unanswered", 0) == doubtful

@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from metering.access_log import parse
+from metering.mapping import to_usage
 from metering.queues import (
     FORMAT,
     LINE_LIMIT,
@@ -57,7 +59,7 @@ def test_a_message_survives_the_queue() -> None:
 
 def test_messages_stay_below_the_step_that_sqs_bills_and_hold_every_record() -> None:
     usages = [usage(number) for number in range(2000)]
-    messages = list(retry_messages(usages, attempts=2, since=5.0))
+    messages = list(retry_messages([(usage, Parked("http_503")) for usage in usages], attempts=2, since=5.0))
     assert [each for message in messages for each in message.usages] == usages
     assert all(len(encode(message)) <= 64 * 1024 for message in messages)
     assert len(messages) < 10
@@ -107,3 +109,59 @@ def test_entries_that_sqs_refused_for_a_moment_are_sent_again_alone(monkeypatch:
 def test_what_sqs_does_not_take_is_an_error(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(QueueRefused):
         queue(FakeSqs(*answers), monkeypatch).send([Message()])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"attempts": "many"},
+        {"since": "NaN"},
+        {"since": float("nan")},
+        {"since": -1},
+        {"attempts": float("inf")},
+        {"usages": 3},
+        {"usages": [{"api": "v2", "transaction_id": [], "calls": [], "time": None}]},
+        {"usages": [{"api": "v2", "transaction_id": "t", "calls": [], "time": None}]},
+        {
+            "usages": [
+                {
+                    "api": "v2",
+                    "transaction_id": "t",
+                    "calls": [{"path": "/", "idempotency_key": "", "body": 3}],
+                    "time": None,
+                }
+            ]
+        },
+        {
+            "usages": [
+                {
+                    "api": "v2",
+                    "transaction_id": "t",
+                    "calls": [{"path": "/", "idempotency_key": "", "body": ""}],
+                    "time": "x",
+                }
+            ]
+        },
+        {"events": [{"id": 3, "message": "x"}]},
+        {"parked": [{"reason": None, "detail": ""}]},
+    ],
+)
+def test_a_message_that_we_cannot_have_written_is_refused(change: dict[str, Any]) -> None:
+    body = json.loads(encode(Message())) | change
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        decode(body)
+
+
+def test_the_longest_record_in_the_widest_script_fits_into_a_message() -> None:
+    wide = "\U0001f600" * 5000
+    names = ("status", "httpMethod", "resourcePath", "clientId", "sourceIp", "protocol", "path", "userAgent")
+    record = parse(json.dumps({name: "200" if name == "status" else wide for name in names}))
+    for api in ("v1", "v2"):
+        [message] = retry_messages([(to_usage(record, "e1", api), Parked("http_503"))], 1, 1.0)
+        assert len(encode(message)) < 262_144
+
+
+def test_a_chunk_never_grows_past_its_bound_by_one_more_item() -> None:
+    usages = [(usage(number), Parked("http_503")) for number in range(500)]
+    sizes = [len(encode(message)) for message in retry_messages(usages, 1, 1.0)]
+    assert max(sizes) <= 61_000

@@ -32,11 +32,16 @@ def test_plain_http_is_for_the_loopback_address(url: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("LOG_LEVEL", "LOUD"),
         ("REVENIUM_METERING_API", "v3"),
         ("REVENIUM_METERING_URL", "http://revenium.example/meter"),
         ("REVENIUM_METERING_URL", "http://127.0.0.1.evil.example/meter"),
         ("REVENIUM_METERING_URL", "revenium.example"),
         ("REVENIUM_METERING_URL", "https://a.example/x?y=1"),
+        ("REVENIUM_METERING_URL", "https://[::1"),
+        ("REVENIUM_METERING_URL", "https://a.example:99999"),
+        ("REVENIUM_METERING_URL", "https://a.example:abc"),
+        ("REVENIUM_METERING_URL", "https://:443"),
         ("RETRY_QUEUE_URL", ""),
         ("DEAD_LETTER_QUEUE_URL", ""),
         ("REVENIUM_CONNECTIONS", "0"),
@@ -55,6 +60,7 @@ def test_a_malformed_metering_setting_is_named_and_its_value_is_not(name: str, v
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("LOG_LEVEL", "warning"),
         ("REVENIUM_ENTITLEMENT_URL", "http://revenium.example"),
         ("REVENIUM_ENTITLEMENT_PARAMETER", "client"),
         ("REVENIUM_ENTITLEMENT_TIMEOUT_SECONDS", "9"),

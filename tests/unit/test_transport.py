@@ -127,6 +127,51 @@ def test_without_a_status_the_request_is_unanswered_and_the_message_holds_no_url
     assert "acme" not in str(error.value)
 
 
+def not_tls(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    connection.close()
+
+
+def hanging_up(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.close()
+
+
+@pytest.mark.parametrize("talk", [silent, not_tls, hanging_up])
+def test_a_handshake_that_fails_has_sent_nothing(talk: Talk, serve: Callable[[Talk], Server]) -> None:
+    url = serve(talk).url.replace("http://127.0.0.1", "https://localhost")
+    with pytest.raises(NotSent):
+        Transport(1).send("POST", url, {}, b"{}", 0.5)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999/"])
+def test_an_impossible_url_has_sent_nothing(url: str) -> None:
+    with pytest.raises(NotSent):
+        Transport(1).send("POST", url, {}, b"{}", 0.5)
+
+
+def test_an_impossible_header_is_not_repeated_in_the_error(serve: Callable[[Talk], Server]) -> None:
+    with pytest.raises(NotSent) as error:
+        Transport(1).send("POST", serve(silent).url, {"x-api-key": "hak_SECRET\nx"}, b"{}", 0.5)
+    assert "hak_SECRET" not in str(error.value)
+
+
+def test_a_kept_connection_that_breaks_may_have_taken_the_request(serve: Callable[[Talk], Server]) -> None:
+    def once(connection: socket.socket) -> None:
+        request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        request(connection)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    server = serve(once)
+    transport = Transport(1)
+    transport.send("POST", server.url, {}, b"{}", 5)
+    with pytest.raises(Unanswered):
+        transport.send("POST", server.url, {}, b"{}", 5)
+    assert server.connections == 1
+
+
 def half(connection: socket.socket) -> None:
     request(connection)
     connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\nbroken")
