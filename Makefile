@@ -51,7 +51,7 @@ requirements: ## Pin anew what requirements.in names
 	(echo "# Made from requirements.in by \`make requirements\`."; $(VENV)/bin/pip freeze) > requirements.txt
 
 clean: ## Remove the virtual environment and everything built
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf modules/*/.build examples/*/.build tests/e2e/terraform/*/.terraform* tests/e2e/terraform/*/tf_resources.json $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/ready: requirements.txt tests/find-python

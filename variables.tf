@@ -1,5 +1,5 @@
 variable "api_key" {
-  description = "Revenium API key for the module to store in a secret of its own. It is kept in Secrets Manager only, in neither plan nor state; set it on every run, and raise `api_key_version` to store another. Set either this or `api_key_secret`."
+  description = "Revenium API key for the module to store in a secret of its own. It is kept in Secrets Manager only, in neither plan nor state; set it on every run, and raise `api_key_version` to store another: a key that is rotated elsewhere belongs into a secret of yours. Set either this or `api_key_secret`."
   type        = string
   default     = null
   ephemeral   = true
@@ -48,6 +48,16 @@ variable "authorizer" {
   default = {}
 
   validation {
+    condition     = var.authorizer != null || var.metering != null
+    error_message = "`authorizer` and `metering` must not both be null: nothing would be left to do. Leave one of them out at most."
+  }
+
+  validation {
+    condition     = try(var.authorizer.api_key_secret, null) == null || var.metering != null
+    error_message = "`authorizer.api_key_secret` must be left out where `metering` is null: the authorizer's key is then the only one. Set `api_key_secret` instead."
+  }
+
+  validation {
     condition     = var.authorizer != null || length(var.rest_apis) + length(var.http_apis) == 0
     error_message = "`authorizer` must not be null while `rest_apis` or `http_apis` name an API: its calls would not be authorized. Leave `authorizer` out, or empty both."
   }
@@ -83,7 +93,7 @@ variable "metering" {
 }
 
 variable "name" {
-  description = "Prefix of the name of everything the module creates; two instances in one account and region need two names."
+  description = "Prefix of the name of everything the module creates; two instances in one account and region need two names. Another name replaces everything, with the logs and with what waits in the queues."
   type        = string
   default     = "revenium"
   nullable    = false

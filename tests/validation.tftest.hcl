@@ -83,3 +83,28 @@ run "rejects_apis_without_an_authorizer" {
 
   expect_failures = [var.authorizer]
 }
+
+run "rejects_neither_metering_nor_authorizer" {
+  command = plan
+
+  variables {
+    authorizer = null
+    metering   = null
+    rest_apis  = {}
+  }
+
+  expect_failures = [var.authorizer]
+}
+
+run "rejects_a_key_of_the_authorizers_own_where_it_is_the_only_one" {
+  command = plan
+
+  variables {
+    authorizer = {
+      api_key_secret = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:entitlements-AbCdEf" }
+    }
+    metering = null
+  }
+
+  expect_failures = [var.authorizer]
+}

@@ -31,7 +31,7 @@ variable "name" {
 }
 
 variable "set_account_logging_role" {
-  description = "Whether to set the role that API Gateway writes logs with. It is one setting for **all** REST and WebSocket APIs of the account and region: a role set before is replaced, and destroying the example with aws provider 6 clears it, after which none of them writes logs. Set it only where none is set yet."
+  description = "Whether to set the role that API Gateway writes logs with. It is one setting for **all** REST and WebSocket APIs of the account and region: a role set before is replaced, and destroying the example takes the role away, after which none of them writes logs. Set it only where none is set yet."
   type        = bool
   default     = false
   nullable    = false

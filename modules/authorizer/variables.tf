@@ -1,5 +1,5 @@
 variable "api_key" {
-  description = "Revenium API key for the module to store in a secret of its own. It is kept in Secrets Manager only, in neither plan nor state; set it on every run, and raise `api_key_version` to store another. Set either this or `api_key_secret`."
+  description = "Revenium API key for the module to store in a secret of its own. It is kept in Secrets Manager only, in neither plan nor state; set it on every run, and raise `api_key_version` to store another: a key that is rotated elsewhere belongs into a secret of yours. Set either this or `api_key_secret`."
   type        = string
   default     = null
   ephemeral   = true
@@ -60,7 +60,7 @@ variable "cache_ttl_seconds" {
 }
 
 variable "client_id_header" {
-  description = "Request header that carries the caller's client id. A call without it is answered 401 and reaches neither function nor backend."
+  description = "Request header that carries the caller's client id. A call without it is turned away: with 401 and without asking the function, unless `cache_ttl_seconds` is 0."
   type        = string
   default     = "clientId"
   nullable    = false
@@ -141,7 +141,7 @@ variable "log_retention_days" {
 }
 
 variable "name" {
-  description = "Prefix of the name of everything the module creates; two instances in one account and region need two names."
+  description = "Prefix of the name of everything the module creates; two instances in one account and region need two names. Another name replaces everything."
   type        = string
   default     = "revenium"
   nullable    = false

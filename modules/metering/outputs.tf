@@ -28,7 +28,7 @@ output "dead_letter_queue_url" {
 }
 
 output "function_arn" {
-  description = "ARN of the metering function, to subscribe it to further log groups."
+  description = "ARN of the metering function, to subscribe it to further log groups, each with a permission (`aws_lambda_permission`) of its own."
   value       = aws_lambda_function.this.arn
 }
 

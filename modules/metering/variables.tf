@@ -1,5 +1,5 @@
 variable "api_key" {
-  description = "Revenium API key for the module to store in a secret of its own. It is kept in Secrets Manager only, in neither plan nor state; set it on every run, and raise `api_key_version` to store another. Set either this or `api_key_secret`."
+  description = "Revenium API key for the module to store in a secret of its own. It is kept in Secrets Manager only, in neither plan nor state; set it on every run, and raise `api_key_version` to store another: a key that is rotated elsewhere belongs into a secret of yours. Set either this or `api_key_secret`."
   type        = string
   default     = null
   ephemeral   = true
@@ -104,7 +104,7 @@ variable "metering_url" {
 }
 
 variable "name" {
-  description = "Prefix of the name of everything the module creates; two instances in one account and region need two names."
+  description = "Prefix of the name of everything the module creates; two instances in one account and region need two names. Another name replaces everything, with the logs and with what waits in the queues."
   type        = string
   default     = "revenium"
   nullable    = false

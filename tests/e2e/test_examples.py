@@ -200,7 +200,7 @@ def test_a_refused_record_lies_in_the_dead_letter_queue_with_its_reason_and_can_
     letter = json.loads(message["Body"])
     assert letter["parked"][0]["reason"] == "http_422"
     assert letter["usages"][0]["transaction_id"] == answer.request_id
-    # The emulator has no StartMessageMoveTask. On AWS it does this: the body goes into the other queue as it is.
+    # The emulator has no StartMessageMoveTask: on AWS it moves the message like this, to the destination it is given.
     sqs.send_message(QueueUrl=retry, MessageBody=message["Body"])
     sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
     assert len(api.billed(answer)) == 1

@@ -71,7 +71,25 @@ def test_every_input_is_used(module: str) -> None:
 @pytest.mark.parametrize("module", ["metering", "authorizer"])
 def test_the_root_hands_on_every_input_of_a_module(module: str) -> None:
     [call] = [block for block in blocks(ROOT, "module") if block.labels == (module,)]
-    assert set(call.body) - {"source", "count"} == set(variables(MODULES[module]))
+    handed_on = {name: value for name, value in call.body.items() if name not in ("source", "count")}
+    assert set(handed_on) == set(variables(MODULES[module]))
+    # Each under its own name, but for the two with a rule of their own, which the plans look at.
+    for name, value in handed_on.items():
+        assert value in (f"${{var.{name}}}", f"${{var.{module}.{name}}}") or name in ("api_key", "api_key_secret")
+
+
+@pytest.mark.parametrize("module", ["metering", "authorizer"])
+def test_the_defaults_that_the_root_describes_are_those_of_the_module(module: str) -> None:
+    described = dict(re.findall(r"(?m)^`(\w+)` .*\(([^()]+)\)[;.]$", text(variables(ROOT)[module]["description"])))
+    assert len(described) >= 3
+    for name, default in described.items():
+        if name in variables(MODULES[module]) and variables(MODULES[module])[name]["default"] is not None:
+            assert default == text(variables(MODULES[module])[name]["default"])
+
+
+def test_what_both_modules_do_alike_they_do_with_the_same_lines() -> None:
+    for name in ("api_key.tf", "versions.tf"):
+        assert (MODULES["metering"] / name).read_text() == (MODULES["authorizer"] / name).read_text()
 
 
 def test_the_root_creates_nothing_of_its_own() -> None:

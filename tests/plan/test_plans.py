@@ -73,7 +73,10 @@ def _all_but_native_tests(folder: str, names: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def plan(workspace: Workspace) -> Plan:
-    directory = "tests/plan/terraform/given_secret"
+    return planned(workspace, "tests/plan/terraform/given_secret")
+
+
+def planned(workspace: Workspace, directory: str) -> Plan:
     workspace.init(directory)
     workspace.plan(directory, out="saved.tfplan")
     return Plan(workspace.show_json(directory, "saved.tfplan"))
@@ -181,14 +184,16 @@ def test_what_is_created_is_configured_so(plan: Plan) -> None:
     )
 
 
-def test_the_functions_get_the_secrets_arn_and_no_key(plan: Plan) -> None:
-    for module in (METERING, AUTHORIZER):
-        # The queues' URLs are known after apply, so metering's environment as a whole is.
-        [environment] = plan.resources[f"{module}.aws_lambda_function.this"].get("environment") or [{}]
-        variables = environment.get("variables") or {}
-        assert "REVENIUM_API_KEY" not in variables
-    assert variables["REVENIUM_API_KEY_SECRET_ARN"] == SECRET
-    assert variables["REVENIUM_ON_ERROR"] == "deny"
+def test_the_authorizer_gets_the_secrets_arn_and_denies_by_default(plan: Plan) -> None:
+    """Metering's environment has the queues' URLs in it, which are known after apply: the end-to-end tests read it."""
+    [environment] = plan.resources[f"{AUTHORIZER}.aws_lambda_function.this"]["environment"]
+    assert environment["variables"] == {
+        "REVENIUM_API_KEY_SECRET_ARN": SECRET,
+        "REVENIUM_CLIENT_ID_HEADER": "clientId",
+        "REVENIUM_ENTITLEMENT_PARAMETER": "application",
+        "REVENIUM_ENTITLEMENT_TIMEOUT_SECONDS": "3",
+        "REVENIUM_ON_ERROR": "deny",
+    }
 
 
 KMS_STATEMENT = {
@@ -264,17 +269,43 @@ def test_a_stage_gets_a_format_that_the_gateway_takes_and_the_function_reads(kin
     settings = plan.shown["planned_values"]["outputs"]["access_log_settings"]["value"][name]
     assert settings["destination_arn"] == GROUP
     assert format_problem(settings["format"]) is None
-    line = fill(settings["format"], kind, VALUES)
+    line = fill(settings["format"], kind, VALUES | ({"routeKey": "sendMessage"} if kind == "WEBSOCKET" else {}))
     assert isinstance(json.loads(line), dict)
     record = access_log.parse(line)
     assert (record.status, record.client_id, record.source_ip) == (200, "acme", "203.0.113.9")
     assert record.extended_request_id == "JKJaXmPLvHcESHA="
-    assert record.route == ("GET /products/{id}" if kind == "WEBSOCKET" else "/products/{id}") or kind == "WEBSOCKET"
+    assert record.route == ("sendMessage" if kind == "WEBSOCKET" else "/products/{id}")
     if kind != "WEBSOCKET":
         assert (record.response_latency, record.response_length, record.method) == (15, 42, "GET")
     assert record.integration_latency == 12
     empty = json.loads(fill(settings["format"], kind, {}))
     assert set(empty.values()) == {"-"}
+
+
+@pytest.fixture(scope="module")
+def variants(workspace: Workspace) -> Plan:
+    return planned(workspace, "tests/plan/terraform/authorizer_alone")
+
+
+def test_the_authorizer_works_without_metering(variants: Plan) -> None:
+    assert {change for change in variants.resources if change.startswith("module.alone.module.metering")} == set()
+    variants.check(
+        {"module.alone.module.authorizer[0].aws_lambda_function.this": {"function_name": "alone-authorizer"}}
+    )
+
+
+def test_a_key_of_the_authorizers_own_is_the_one_it_reads(variants: Plan) -> None:
+    def key(module: str) -> str:
+        [statement] = variants.statements(f"module.own_key.module.{module}[0].aws_iam_role_policy.api_key")
+        return str(statement["Resource"])
+
+    assert (key("metering"), key("authorizer")) == (SECRET, SECRET.replace("revenium-AbCdEf", "entitlements-GhIjKl"))
+
+
+def test_the_redeployment_hash_follows_what_a_deployment_has_to_take_up(variants: Plan) -> None:
+    """The one instance differs from the other in its name and header."""
+    first, second = variants.shown["planned_values"]["outputs"]["redeployment_hashes"]["value"]
+    assert first != second
 
 
 @pytest.mark.parametrize("example", ["rest-api", "http-api"])

@@ -24,6 +24,16 @@ from typing import IO, Any, NamedTuple
 REGISTRY = "registry.terraform.io"
 REGISTRY_SECONDS = 3.0
 ARCHIVE_VERSION = "2.7.1"
+AWS_VERSION = "5.100.0"
+_PINNED = f"""terraform {{
+  required_providers {{
+    aws = {{
+      source  = "hashicorp/aws"
+      version = "{AWS_VERSION}"
+    }}
+  }}
+}}
+"""
 COMMAND_SECONDS = 1200.0
 
 SEARCH_DEPTH = 4
@@ -193,7 +203,13 @@ class Workspace:
                 shutil.copytree(source / name, folder / name, ignore=_LEFT_OUT)
 
     def init(self, directory: str | Path = ".") -> None:
-        """`terraform init` in a directory of the workspace, e.g. `examples/rest-api`."""
+        """`terraform init` in a directory of the workspace, e.g. `examples/rest-api`.
+
+        Where the registry is at hand the newest aws provider would come: an override keeps to the version that
+        the emulator was tried with.
+        """
+        if registry_reachable():
+            (self.root / directory / "sandbox_override.tf").write_text(_PINNED, encoding="utf-8")
         self._run(directory, "init")
 
     def validate(self, directory: str | Path = ".") -> None:

@@ -1,4 +1,15 @@
 # The example as it is, called from here so that applying it leaves nothing in its folder.
+
+# The version that the emulator was tried with; where the registry is at hand, the newest would come.
+terraform {
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+}
+
 variable "revenium_api_key" {
   type      = string
   ephemeral = true

@@ -1,8 +1,24 @@
 # Two instances side by side, each using what the examples do not: fail-open and another header on the one; v1, a
 # secret and a log group made in the same run, and no authorizer on the other.
+
+# The version that the emulator was tried with; where the registry is at hand, the newest would come.
+terraform {
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+}
+
 variable "revenium_api_key" {
   type      = string
   ephemeral = true
+}
+
+variable "api_key_version" {
+  type    = number
+  default = 1
 }
 
 variable "revenium_v1_url" {
@@ -26,9 +42,11 @@ resource "aws_api_gateway_rest_api" "this" {
 module "open" {
   source = "../../../.."
 
-  name      = "open"
-  api_key   = var.revenium_api_key
-  rest_apis = { api = { id = aws_api_gateway_rest_api.this["open"].id } }
+  name            = "open"
+  api_key         = var.revenium_api_key
+  api_key_version = var.api_key_version
+  http_apis       = { api = { id = aws_apigatewayv2_api.this.id } }
+  rest_apis       = { api = { id = aws_api_gateway_rest_api.this["open"].id } }
 
   authorizer = {
     cache_ttl_seconds = 0
@@ -58,7 +76,7 @@ module "v1" {
   source = "../../../.."
 
   name           = "v1"
-  api_key_secret = { arn = aws_secretsmanager_secret.key.arn }
+  api_key_secret = { arn = aws_secretsmanager_secret_version.key.arn }
   authorizer     = null
 
   metering = {
@@ -66,8 +84,6 @@ module "v1" {
     metering_api       = "v1"
     metering_url       = var.revenium_v1_url
   }
-
-  depends_on = [aws_secretsmanager_secret_version.key]
 }
 
 locals {
@@ -138,6 +154,37 @@ resource "aws_api_gateway_stage" "this" {
   access_log_settings {
     destination_arn = local.instances[each.key].access_log_settings.rest.destination_arn
     format          = local.instances[each.key].access_log_settings.rest.format
+  }
+}
+
+resource "aws_apigatewayv2_api" "this" {
+  name          = "two-instances-http"
+  protocol_type = "HTTP"
+}
+
+resource "aws_apigatewayv2_integration" "ping" {
+  api_id             = aws_apigatewayv2_api.this.id
+  integration_type   = "HTTP_PROXY"
+  integration_method = "GET"
+  integration_uri    = "https://example.com"
+}
+
+resource "aws_apigatewayv2_route" "ping" {
+  api_id             = aws_apigatewayv2_api.this.id
+  route_key          = "GET /ping"
+  target             = "integrations/${aws_apigatewayv2_integration.ping.id}"
+  authorization_type = "CUSTOM"
+  authorizer_id      = module.open.http_authorizer_ids["api"]
+}
+
+resource "aws_apigatewayv2_stage" "this" {
+  api_id      = aws_apigatewayv2_api.this.id
+  name        = "$default"
+  auto_deploy = true
+
+  access_log_settings {
+    destination_arn = module.open.access_log_settings.http.destination_arn
+    format          = module.open.access_log_settings.http.format
   }
 }
 
