@@ -11,15 +11,20 @@ module "metering" {
   count  = var.metering == null ? 0 : 1
   source = "./modules/metering"
 
-  api_key            = var.api_key
-  api_key_secret     = var.api_key_secret
-  api_key_version    = var.api_key_version
-  existing_log_group = var.metering.existing_log_group
-  log_retention_days = var.log_retention_days
-  metering_api       = var.metering.metering_api
-  metering_url       = var.metering.metering_url
-  name               = var.name
-  runtime            = var.runtime
+  api_key                 = var.api_key
+  api_key_secret          = var.api_key_secret
+  api_key_version         = var.api_key_version
+  existing_log_group      = var.metering.existing_log_group
+  log_retention_days      = var.log_retention_days
+  metering_api            = var.metering.metering_api
+  metering_url            = var.metering.metering_url
+  name                    = var.name
+  request_timeout_seconds = var.metering.request_timeout_seconds
+  requests_per_second     = var.metering.requests_per_second
+  retry_hours             = var.metering.retry_hours
+  runtime                 = var.runtime
+  timeout_seconds         = var.metering.timeout_seconds
+  v1_unanswered           = var.metering.v1_unanswered
 }
 
 module "authorizer" {

@@ -82,12 +82,22 @@ variable "metering" {
     Metering of API traffic; null leaves it out. What is not set takes the default of `modules/metering`:
     `existing_log_group` log group that stages write access logs to already, by its ARN (a new group);
     `metering_api` version of Revenium's metering API: `v2` takes a repeated record once, `v1` counts it twice (v2);
-    `metering_url` base URL of the metering API of an EU or private Revenium instance (the public instance).
+    `metering_url` base URL of the metering API of an EU or private Revenium instance (the public instance);
+    `request_timeout_seconds` how long one call to Revenium may take, 1 to 60 (10);
+    `requests_per_second` what Revenium takes from your account; with v2 each API call makes two (1000);
+    `retry_hours` how long the retry queue tries before a record becomes a dead letter, 1 to 168 (23);
+    `timeout_seconds` how long one invocation of the function may take, 30 to 900 (60);
+    `v1_unanswered` what becomes of a v1 call that may have been counted: `park` or `resend` (park).
   TEXT
   type = object({
-    existing_log_group = optional(object({ arn = string }))
-    metering_api       = optional(string)
-    metering_url       = optional(string)
+    existing_log_group      = optional(object({ arn = string }))
+    metering_api            = optional(string)
+    metering_url            = optional(string)
+    request_timeout_seconds = optional(number)
+    requests_per_second     = optional(number)
+    retry_hours             = optional(number)
+    timeout_seconds         = optional(number)
+    v1_unanswered           = optional(string)
   })
   default = {}
 }

@@ -43,7 +43,10 @@ def call(
 
 
 def call_all(
-    sandbox: Sandbox, calls: Iterable[tuple[str, str, str | None]], concurrency: int = 8
+    sandbox: Sandbox,
+    calls: Iterable[tuple[str, str, str | None]],
+    concurrency: int = 8,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[Answered]:
     """Calls (invoke URL, path, client id), several at a time; gives each as it is answered, in their order."""
     kept = local()
@@ -51,7 +54,7 @@ def call_all(
     def one(planned: tuple[str, str, str | None]) -> Answered:
         if not hasattr(kept, "session"):
             kept.session = requests.Session()
-        return call(sandbox, *planned, session=kept.session)
+        return call(sandbox, *planned, headers, kept.session)
 
     with ThreadPoolExecutor(concurrency) as executor:
         yield from executor.map(one, calls)

@@ -8,7 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from metering.breaker import Breaker
 from metering.mapping import Call, Usage
+from metering.pace import Pace
 from metering.settings import Settings
 from revenium.api_key import ApiKey, KeyUnavailable
 from revenium.log import log
@@ -19,7 +21,7 @@ _BACKOFF_BASE, _BACKOFF_CAP = 0.2, 2.0
 _LONGEST_RETRY_AFTER = 5.0  # a longer wait is the queue's: here it would be paid for as Lambda time
 _SHORTEST_CALL = 1.0
 _GRACE = 1.0
-_FAILURES_TO_STOP = 9  # or three refusals of the key: repeated ones make Revenium limit the account
+_QUEUES_SHARE = 0.9  # of the account's rate; what is left keeps fresh usage going while a backlog is sent
 _DETAIL_LIMIT = 500
 
 
@@ -60,12 +62,29 @@ class Deliverer:
         self._settings = settings
         self._transport = transport
         self._api_key = api_key
+        self._breaker = Breaker()
+        self._log_pace = Pace(settings.requests_per_second)
+        self._queue_pace = Pace(settings.requests_per_second * _QUEUES_SHARE / settings.retry_concurrency)
 
-    def deliver(self, usages: Sequence[Usage], deadline: float) -> list[Outcome]:
-        """One outcome per usage, in the same order, a second after `deadline` (time.monotonic) at the latest."""
-        batch = _Batch(deadline)
+    def deliver(self, usages: Sequence[Usage], deadline: float, from_queue: bool = False) -> list[Outcome]:
+        """One outcome per usage, in the same order, a second after `deadline` (time.monotonic) at the latest.
+
+        Straight from the log, any number of instances may be at work: the first 429 sends the rest of the batch to
+        the queue. `from_queue`, at most `retry_concurrency` are: they share the account's rate, and slow down.
+        """
+        probe: list[Outcome] = []
+        if usages and self._breaker.wants_probe():
+            probe = self._deliver_all(usages[:1], deadline, from_queue)
+            usages = usages[1:]
+        if self._breaker.is_open():
+            return probe + [Outcome(Verdict.RETRY, usage, self._breaker.reason) for usage in usages]
+        return probe + self._deliver_all(usages, deadline, from_queue)
+
+    def _deliver_all(self, usages: Sequence[Usage], deadline: float, from_queue: bool) -> list[Outcome]:
+        batch = _Batch(deadline, from_queue, self._breaker)
+        pace = self._queue_pace if from_queue else self._log_pace
         executor = ThreadPoolExecutor(max_workers=self._settings.connections)
-        futures = [executor.submit(self._deliver, usage, batch) for usage in usages]
+        futures = [executor.submit(self._deliver, usage, batch, pace) for usage in usages]
         wait(futures, timeout=max(0.0, deadline - time.monotonic()))
         batch.stop("deadline")
         # Calls end with the deadline: those just ending now get the time to say how they ended.
@@ -88,28 +107,29 @@ class Deliverer:
             return _outcome(usage, self._unanswered(usage.api, "deadline"))
         return Outcome(Verdict.RETRY, usage, "deadline")
 
-    def _deliver(self, usage: Usage, batch: "_Batch") -> Outcome:
+    def _deliver(self, usage: Usage, batch: "_Batch", pace: Pace) -> Outcome:
         if usage.api != self._settings.api:
             return Outcome(Verdict.DEAD, usage, "api_changed", f"Queued for {usage.api}; set that API and redrive.")
         if batch.stopped:
             return Outcome(Verdict.RETRY, usage, batch.stopped)
         batch.started.add(usage.transaction_id)
         for done, call in enumerate(usage.calls):
-            failure = self._send(call, usage, batch)
+            failure = self._send(call, usage, batch, pace)
             if failure:
                 batch.failed(failure)
                 return _outcome(replace(usage, calls=usage.calls[done:]), failure)
         batch.succeeded()
         return Outcome(Verdict.DELIVERED, replace(usage, calls=()))
 
-    def _send(self, call: Call, usage: Usage, batch: "_Batch") -> _Failure | None:
+    def _send(self, call: Call, usage: Usage, batch: "_Batch", pace: Pace) -> _Failure | None:
         """One call, tried again within the invocation where that may help; None when Revenium has it."""
         failure = None
         key_was_refused = False
         attempt = 0
         while attempt < _ATTEMPTS:
-            if attempt and failure and not batch.pause(_backoff(attempt, failure.retry_after)):
-                return failure
+            wait = _backoff(attempt, failure.retry_after) if attempt and failure else 0.0
+            if not batch.pause(max(wait, pace.turn())):
+                return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
             try:
                 key = self._api_key.value()
             except KeyUnavailable as error:
@@ -121,16 +141,24 @@ class Deliverer:
             if batch.stopped or remaining < _SHORTEST_CALL:
                 return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
             failure = self._exchange(call, usage, key, min(remaining, self._settings.request_timeout))
-            if failure is None or failure.verdict is Verdict.DEAD:
+            if failure is None:
+                pace.taken()
+                return None
+            if failure.verdict is Verdict.DEAD:
                 return failure
+            if failure.reason == "http_429":
+                pace.pushed_back(min(failure.retry_after, _LONGEST_RETRY_AFTER))
             if failure.reason == "key_refused":
                 if key_was_refused or not self._api_key.refused(key):
                     return failure
                 key_was_refused = True
                 failure = None
+            elif failure.reason == "http_429" and not batch.from_queue:
+                batch.stop("rate_limited")
+                return failure
             elif failure.retry_after > _LONGEST_RETRY_AFTER:
                 return failure
-            else:
+            elif failure.reason != "http_429":  # after a 429 the pace makes it wait: that is no failed attempt
                 attempt += 1
         return failure
 
@@ -149,24 +177,20 @@ class Deliverer:
         return classify(answer)
 
     def _unanswered(self, api: str, detail: str) -> _Failure:
-        # v1 has no idempotency key: a call that may have arrived is set aside rather than billed twice.
-        return _Failure(Verdict.RETRY if api == "v2" else Verdict.DEAD, "unanswered", detail)
+        # v1 has no idempotency key: a call that may have arrived is set aside by default, not billed twice.
+        again = api == "v2" or self._settings.v1_unanswered == "resend"
+        return _Failure(Verdict.RETRY if again else Verdict.DEAD, "unanswered", detail)
 
 
 class _Batch:
-    """What the workers of one deliver() share: the deadline, and whether to stop before it.
+    """What the workers of one deliver() share: the deadline, and whether to stop before it."""
 
-    After a run of failures without a success between them Revenium is taken to be down, or the key to be refused:
-    what is left goes to the queue at once, since each further try would be paid for in Lambda time and would slow
-    Revenium's return. A single refusal says nothing of the others: it may be one record that a firewall dislikes.
-    """
-
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, from_queue: bool, breaker: Breaker) -> None:
         self.deadline = deadline
+        self.from_queue = from_queue
         self.stopped = ""
         self.started: set[str] = set()
-        self._failures = 0
-        self._lock = threading.Lock()
+        self._breaker = breaker
         self._wake = threading.Event()
 
     def stop(self, reason: str) -> bool:
@@ -177,20 +201,16 @@ class _Batch:
         return first
 
     def succeeded(self) -> None:
-        with self._lock:
-            self._failures = 0
+        self._breaker.succeeded()
 
     def failed(self, failure: _Failure) -> None:
-        if failure.verdict is not Verdict.RETRY:
-            return
-        with self._lock:
-            refused = failure.reason == "key_refused"
-            self._failures += _FAILURES_TO_STOP // 3 if refused else 1
-            if self._failures >= _FAILURES_TO_STOP:
-                self.stop("key_refused" if refused else "revenium_down")
+        """A record that Revenium refused for good was answered, one that was not sent says nothing of Revenium."""
+        answered = failure.verdict is not Verdict.RETRY or failure.reason in ("http_429", "deadline", self.stopped)
+        if not answered and self._breaker.failed(failure.reason):
+            self.stop(self._breaker.reason)
 
     def pause(self, seconds: float) -> bool:
-        """Wait before another attempt; False where the batch stops first or the deadline would pass."""
+        """Wait before an attempt; False where the batch stops first or the deadline would pass."""
         if time.monotonic() + seconds + _SHORTEST_CALL > self.deadline:
             return False
         return not self._wake.wait(seconds)

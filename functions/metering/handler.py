@@ -97,7 +97,8 @@ class Meter:
                 usages += queued.message.usages
             work.append((queued, queued.message, dead, usages))
         refused: QueueRefused | None = None
-        outcomes = iter(self._deliverer.deliver([usage for *_, usages in work for usage in usages], deadline))
+        everything = [usage for *_, usages in work for usage in usages]
+        outcomes = iter(self._deliverer.deliver(everything, deadline, from_queue=True))
         for queued, message, dead, usages in work:
             mine = [next(outcomes) for _ in usages]
             undelivered = dead.records + sum(outcome.verdict is not Verdict.DELIVERED for outcome in mine)

@@ -13,7 +13,7 @@ DEFAULT_URLS = {"v2": "https://api.revenium.ai/meter", "v1": "https://api.reveni
 
 @dataclass(frozen=True)
 class Settings:
-    """How to reach Revenium and the queues. Times in seconds."""
+    """How to reach Revenium and the queues. Times in seconds; `v1_unanswered` is `park` or `resend`."""
 
     api: str
     url: str
@@ -21,7 +21,10 @@ class Settings:
     dead_letter_queue_url: str
     connections: int
     request_timeout: int
+    requests_per_second: int
+    retry_concurrency: int
     retry_for: int
+    v1_unanswered: str
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -35,5 +38,8 @@ class Settings:
             dead_letter_queue_url=settings.url(environ, "DEAD_LETTER_QUEUE_URL", ""),
             connections=settings.integer(environ, "REVENIUM_CONNECTIONS", 16, 1, 128),
             request_timeout=settings.integer(environ, "REVENIUM_TIMEOUT_SECONDS", 10, 1, 60),
+            requests_per_second=settings.integer(environ, "REVENIUM_REQUESTS_PER_SECOND", 1000, 1, 1_000_000),
+            retry_concurrency=settings.integer(environ, "RETRY_CONCURRENCY", 2, 1, 1000),
+            v1_unanswered=settings.choice(environ, "REVENIUM_V1_UNANSWERED", "park", ("park", "resend")),
             retry_for=settings.integer(environ, "REVENIUM_RETRY_FOR_SECONDS", DEFAULT_RETRY_FOR, 0, 604800),
         )

@@ -1,8 +1,3 @@
-locals {
-  # One delivery can hold thousands of lines; what is not delivered in time goes to the retry queue.
-  function_timeout_seconds = 60
-}
-
 resource "aws_cloudwatch_log_group" "function" {
   name              = "/aws/lambda/${local.function_name}"
   retention_in_days = var.log_retention_days
@@ -18,15 +13,20 @@ resource "aws_lambda_function" "this" {
   filename         = data.archive_file.package.output_path
   source_code_hash = data.archive_file.package.output_base64sha256
   memory_size      = 256
-  timeout          = local.function_timeout_seconds
+  timeout          = var.timeout_seconds
 
   environment {
     variables = merge(
       {
-        DEAD_LETTER_QUEUE_URL       = aws_sqs_queue.dead_letter.url
-        RETRY_QUEUE_URL             = aws_sqs_queue.retry.url
-        REVENIUM_API_KEY_SECRET_ARN = local.api_key_secret_arn
-        REVENIUM_METERING_API       = var.metering_api
+        DEAD_LETTER_QUEUE_URL        = aws_sqs_queue.dead_letter.url
+        RETRY_CONCURRENCY            = local.retry_concurrency
+        RETRY_QUEUE_URL              = aws_sqs_queue.retry.url
+        REVENIUM_API_KEY_SECRET_ARN  = local.api_key_secret_arn
+        REVENIUM_METERING_API        = var.metering_api
+        REVENIUM_REQUESTS_PER_SECOND = var.requests_per_second
+        REVENIUM_RETRY_FOR_SECONDS   = var.retry_hours * 3600
+        REVENIUM_TIMEOUT_SECONDS     = var.request_timeout_seconds
+        REVENIUM_V1_UNANSWERED       = var.v1_unanswered
       },
       var.metering_url == null ? {} : { REVENIUM_METERING_URL = var.metering_url },
     )

@@ -2,6 +2,10 @@ locals {
   retry_queue_arn       = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.retry_queue_name}"
   dead_letter_queue_arn = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.dead_letter_queue_name}"
 
+  # The least there is: after an outage the backlog must not take the rate limit that fresh traffic needs. The function
+  # knows it, and shares the account's rate among so many.
+  retry_concurrency = 2
+
   # The longest that SQS keeps a message.
   queue_retention_seconds = 14 * 24 * 60 * 60
 }
@@ -22,7 +26,7 @@ resource "aws_sqs_queue" "retry" {
   message_retention_seconds = local.queue_retention_seconds
   sqs_managed_sse_enabled   = true
   # AWS's rule for event sources: less, and a message in work could be handed out a second time.
-  visibility_timeout_seconds = 6 * local.function_timeout_seconds
+  visibility_timeout_seconds = 6 * var.timeout_seconds
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
@@ -36,9 +40,8 @@ resource "aws_lambda_event_source_mapping" "retry" {
   batch_size              = 10
   function_response_types = ["ReportBatchItemFailures"]
 
-  # The least there is: after an outage the backlog must not take the rate limit that fresh traffic needs.
   scaling_config {
-    maximum_concurrency = 2
+    maximum_concurrency = local.retry_concurrency
   }
 
   # Lambda checks at creation that the role may receive from the queue.

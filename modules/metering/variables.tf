@@ -120,6 +120,42 @@ variable "name" {
   }
 }
 
+variable "request_timeout_seconds" {
+  description = "Seconds that one call to Revenium may take before it is tried again."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.request_timeout_seconds >= 1 && var.request_timeout_seconds <= 60 && floor(var.request_timeout_seconds) == var.request_timeout_seconds
+    error_message = "`request_timeout_seconds` must be a whole number from 1 to 60. Leave it out for 10."
+  }
+}
+
+variable "requests_per_second" {
+  description = "Requests a second that Revenium takes from your account: with v2 each API call makes two. A burst goes to the retry queue as soon as Revenium pushes back, and from there to Revenium at this rate."
+  type        = number
+  default     = 1000
+  nullable    = false
+
+  validation {
+    condition     = var.requests_per_second >= 1 && var.requests_per_second <= 1000000 && floor(var.requests_per_second) == var.requests_per_second
+    error_message = "`requests_per_second` must be a whole number from 1 to 1000000. Use the limit that Revenium names for your account."
+  }
+}
+
+variable "retry_hours" {
+  description = "Hours that the retry queue tries a record before it becomes a dead letter. Above 23, v2 can count a record twice, since Revenium keeps idempotency keys for 24 hours."
+  type        = number
+  default     = 23
+  nullable    = false
+
+  validation {
+    condition     = var.retry_hours >= 1 && var.retry_hours <= 168 && floor(var.retry_hours) == var.retry_hours
+    error_message = "`retry_hours` must be a whole number from 1 to 168. Leave it out for 23."
+  }
+}
+
 variable "runtime" {
   description = "Lambda runtime of the function. `python3.14` needs aws provider 6."
   type        = string
@@ -129,5 +165,34 @@ variable "runtime" {
   validation {
     condition     = contains(["python3.11", "python3.12", "python3.13", "python3.14"], var.runtime)
     error_message = "`runtime` must be one of python3.11, python3.12, python3.13, python3.14. Leave it out for python3.12."
+  }
+}
+
+variable "timeout_seconds" {
+  description = "Seconds that one invocation of the function may take. What is not delivered by then goes to the retry queue, for which 10 of them are kept."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.timeout_seconds >= 30 && var.timeout_seconds <= 900 && floor(var.timeout_seconds) == var.timeout_seconds
+    error_message = "`timeout_seconds` must be a whole number from 30 to 900. Leave it out for 60."
+  }
+
+  validation {
+    condition     = var.timeout_seconds >= 2 * var.request_timeout_seconds + 15
+    error_message = "`timeout_seconds` must be at least 2 * `request_timeout_seconds` + 15: room for both calls of one record, and for queueing what is left. Raise it, or lower `request_timeout_seconds`."
+  }
+}
+
+variable "v1_unanswered" {
+  description = "What becomes of a v1 call that may or may not have been counted (no answer, or 408 or 5xx other than 503): `park` makes it a dead letter, for you to decide; `resend` tries again, and may count it twice. v2 needs no such choice."
+  type        = string
+  default     = "park"
+  nullable    = false
+
+  validation {
+    condition     = contains(["park", "resend"], var.v1_unanswered)
+    error_message = "`v1_unanswered` must be one of park, resend. Leave it out for park."
   }
 }

@@ -43,3 +43,13 @@ def real_differences(changes: list[dict[str, Any]]) -> list[str]:
             known = FALSE_DIFFERENCES.get(change["type"], set())
             found += [f"{change['address']}: {key}" for key in sorted(differing - known)]
     return found
+
+
+def redrive(sandbox: Sandbox, dead_letter_queue_url: str, retry_queue_url: str) -> None:
+    """What the runbook says: SQS moves everything from the one queue into the other."""
+    sqs = sandbox.client("sqs")
+
+    def arn(url: str) -> str:
+        return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+
+    sqs.start_message_move_task(SourceArn=arn(dead_letter_queue_url), DestinationArn=arn(retry_queue_url))

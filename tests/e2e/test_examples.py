@@ -14,7 +14,7 @@ import pytest
 from pytest_terraform import terraform
 
 import access_logs
-from e2e.deployed import API_KEY, ROOT_MODULES, TwoInstances, real_differences
+from e2e.deployed import API_KEY, ROOT_MODULES, TwoInstances, real_differences, redrive
 from polling import until
 from sandbox import Sandbox, Transaction
 from traffic import Answered, call
@@ -196,13 +196,11 @@ def test_a_refused_record_lies_in_the_dead_letter_queue_with_its_reason_and_can_
     sqs = api.sandbox.client("sqs")
     dead, retry = api.outputs["dead_letter_queue_url"], api.outputs["retry_queue_url"]
     api.all_lines_counted()
-    [message] = sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20)["Messages"]
+    [message] = sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20, VisibilityTimeout=0)["Messages"]
     letter = json.loads(message["Body"])
     assert letter["parked"][0]["reason"] == "http_422"
     assert letter["usages"][0]["transaction_id"] == answer.request_id
-    # The emulator has no StartMessageMoveTask: on AWS it moves the message like this, to the destination it is given.
-    sqs.send_message(QueueUrl=retry, MessageBody=message["Body"])
-    sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
+    redrive(api.sandbox, dead, retry)
     assert len(api.billed(answer)) == 1
 
 

@@ -3,19 +3,22 @@
 import base64
 import hashlib
 import json
+import os
+import time
 from typing import Any
 
 import pytest
 
 import access_logs
-from e2e.deployed import TwoInstances, real_differences, variables
+from e2e.deployed import TwoInstances, real_differences, redrive, variables
 from polling import until
 from sandbox import Sandbox
-from traffic import call
+from traffic import Answered, call, call_all
 
 # All that the modules set: the secret's ARN is among it, a key is not.
 ENVIRONMENT = {
     "DEAD_LETTER_QUEUE_URL",
+    "RETRY_CONCURRENCY",
     "RETRY_QUEUE_URL",
     "REVENIUM_API_KEY_SECRET_ARN",
     "REVENIUM_CLIENT_ID_HEADER",
@@ -25,6 +28,10 @@ ENVIRONMENT = {
     "REVENIUM_METERING_API",
     "REVENIUM_METERING_URL",
     "REVENIUM_ON_ERROR",
+    "REVENIUM_REQUESTS_PER_SECOND",
+    "REVENIUM_RETRY_FOR_SECONDS",
+    "REVENIUM_TIMEOUT_SECONDS",
+    "REVENIUM_V1_UNANSWERED",
 }
 
 
@@ -137,20 +144,49 @@ def test_an_event_that_the_function_fails_on_is_kept_and_billed_when_it_is_redri
     answer = call(sandbox, two_instances.outputs["invoke_urls"]["open"], "/ping", None, {"X-Consumer": "acme"})
     assert answer.status == 200
     sandbox.gateway.flush()
-    kept: list[dict[str, Any]] = []
+    dead, number = instance["dead_letter_queue_url"], "ApproximateNumberOfMessages"
 
     def arrived() -> bool:
-        kept.extend(sqs.receive_message(QueueUrl=instance["dead_letter_queue_url"]).get("Messages", []))
-        return bool(kept)
+        return int(sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=[number])["Attributes"][number]) > 0
 
     until(arrived, "the event is in the dead-letter queue")
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-    sqs.send_message(QueueUrl=instance["retry_queue_url"], MessageBody=kept[0]["Body"])
-    sqs.delete_message(QueueUrl=instance["dead_letter_queue_url"], ReceiptHandle=kept[0]["ReceiptHandle"])
+    redrive(sandbox, dead, instance["retry_queue_url"])
     sandbox.revenium.wait_for(
         lambda revenium: answer.request_id in {each.transaction_id for each in revenium.billed()}, 90, "billed"
     )
     assert not sandbox.revenium.duplicates()
+
+
+def test_an_outage_under_traffic_is_made_up_for_without_anyones_help(
+    sandbox: Sandbox, two_instances: TwoInstances
+) -> None:
+    """Fifteen seconds of 503 here; OUTAGE_SECONDS=120 takes longer, to repeat by hand."""
+    url, seconds = two_instances.outputs["invoke_urls"]["open"], float(os.environ.get("OUTAGE_SECONDS", "15"))
+    answers: list[Answered] = []
+
+    def call_for(duration: float) -> None:
+        end = time.monotonic() + duration
+        while time.monotonic() < end:
+            calls = [(url, "/ping", None)] * 10
+            answers.extend(call_all(sandbox, calls, headers={"X-Consumer": "acme"}))
+
+    call_for(2)
+    outage = sandbox.revenium.fail(503, "^/meter/v2/")
+    call_for(seconds)
+    sandbox.revenium.clear_faults()
+    call_for(2)
+    assert {answer.status for answer in answers} == {200}
+    assert outage.hits > 10
+    sandbox.gateway.flush()
+    wanted = {answer.request_id for answer in answers}
+    sandbox.revenium.wait_for(
+        lambda revenium: wanted <= {each.transaction_id for each in revenium.billed()},
+        60 + 3 * seconds,
+        "all is billed",
+    )
+    assert not sandbox.revenium.duplicates()
+    print(f"{len(wanted)} calls, {seconds:.0f} s of 503: {len(wanted)} billed once, {outage.hits} requests refused")
 
 
 def test_a_second_plan_shows_no_change(sandbox: Sandbox, two_instances: TwoInstances) -> None:

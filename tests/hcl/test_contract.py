@@ -10,6 +10,9 @@ import pytest
 
 from hcl.source import CONFIGURATIONS, EXAMPLES, MODULES, ROOT, Block, blocks, outputs, text, variables
 from metering import access_log
+from metering.access_log import AccessLogRecord
+from metering.handler import QUEUEING_RESERVE
+from metering.mapping import to_usage
 
 EVERY_VARIABLE = [
     pytest.param(name, body, id=f"{module}.{name}")
@@ -156,6 +159,25 @@ def test_what_a_caller_writes_stands_behind_everything_that_is_billed(kind: str)
     keys = formats()[kind]
     first = min(keys.index(key) for key in written_by_callers if key in keys)
     assert set(keys[first:]) <= written_by_callers
+
+
+def test_the_budgets_of_the_hcl_and_of_the_function_are_one() -> None:
+    """An invocation keeps QUEUEING_RESERVE for SQS; both calls of a record have to fit into what is left."""
+    [rule] = [
+        text(each["condition"])
+        for each in variables(MODULES["metering"])["timeout_seconds"]["validation"]
+        if "request_timeout" in each["condition"]
+    ]
+    factor, margin = re.findall(r"\d+", rule.partition(">=")[2])
+    assert int(factor) == len(to_usage(AccessLogRecord(status=200), "id", "v2").calls)
+    assert int(margin) > QUEUEING_RESERVE
+    source = (ROOT / "functions" / "metering" / "settings.py").read_text()
+    for name, variable in (
+        ("request_timeout_seconds", "TIMEOUT_SECONDS"),
+        ("requests_per_second", "REQUESTS_PER_SECOND"),
+    ):
+        default = text(variables(MODULES["metering"])[name]["default"])
+        assert f'"REVENIUM_{variable}", {default},' in source
 
 
 # Argument names that this file's data does not tell apart from nested blocks, or that Terraform itself takes.

@@ -81,6 +81,7 @@ def _install() -> None:
         apigateway_v1,
         cloudwatch_logs,
         lambda_svc,
+        sqs,
     )
 
     for name in ("AUTH", "LOG_LEVEL", *(name for name in os.environ if name.startswith("LAMBDA_"))):
@@ -109,6 +110,8 @@ def _install() -> None:
     _wrap(apigateway, "_invoke_http_proxy", _timed_integration)
 
     _wrap(iam_actions, "extract_iam_action", _iam_action)
+    _attribute(sqs, "_queue_by_arn")
+    _attribute(sqs, "_HANDLERS")["StartMessageMoveTask"] = _start_message_move_task
 
     _wrap(cloudwatch_logs, "_fanout_to_subscription_filters", _fan_out)
     _wrap(cloudwatch_logs, "_put_subscription_filter", _put_subscription_filter)
@@ -146,6 +149,28 @@ def _iam_action(original: Callable[..., str | None]) -> Callable[..., str | None
         return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
 
     return action
+
+
+def _start_message_move_task(data: dict[str, Any], _url: str) -> dict[str, str]:
+    """SQS's redrive, which the emulator lacks: moves what is visible in a dead-letter queue, bodies as they are.
+
+    As on AWS a task without a destination fails for messages that their sender put into the dead-letter queue: it
+    does not know where they came from. Messages that SQS itself moved there are not told apart and stay as well.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+    """
+    from ministack.services import sqs
+
+    source, destination = (sqs._queue_by_arn(data.get(name, "")) for name in ("SourceArn", "DestinationArn"))
+    if source is None or (destination is None and data.get("DestinationArn")):
+        raise sqs._Err("ResourceNotFoundException", "The resource that you specified for the queue doesn't exist.", 404)
+    if destination is not None:
+        now = time.time()
+        moved = [message for message in source["messages"] if message["visible_at"] <= now]
+        for message in moved:
+            source["messages"].remove(message)
+            message.update(receive_count=0, first_receive_at=None, receipt_handle=None, visible_at=now, sent_at=now)
+            destination["messages"].append(message)
+    return {"TaskHandle": base64.b64encode(str(uuid.uuid4()).encode()).decode()}
 
 
 def _note(**values: Any) -> None:

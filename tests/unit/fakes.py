@@ -68,7 +68,10 @@ def settings(**changes: Any) -> Settings:
         "dead_letter_queue_url": "https://sqs.example/dead",
         "connections": 4,
         "request_timeout": 10,
-        "retry_for": 86400,
+        "requests_per_second": 1_000_000,
+        "retry_concurrency": 2,
+        "retry_for": 82800,
+        "v1_unanswered": "park",
     }
     return Settings(**values | changes)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from metering.delivery import Deliverer, Verdict, classify
+from metering.pace import Pace
 from revenium.api_key import KeyUnavailable
 from revenium.transport import Answer, NotSent, Unanswered
 from unit.fakes import OK, FakeKey, FakeTransport, settings, usage
@@ -266,3 +267,100 @@ def test_a_call_takes_the_configured_time_and_never_more_than_there_is() -> None
     deliverer(transport, request_timeout=7).deliver([usage()], soon(3))
     assert transport.timeouts[:2] == [7, 7]
     assert all(1 <= timeout <= 3 for timeout in transport.timeouts[2:])
+
+
+def test_straight_from_the_log_the_first_429_sends_the_rest_to_the_queue() -> None:
+    answered = iter([OK] * 10)
+    transport = FakeTransport(lambda *_: next(answered, Answer(429, {"retry-after": "1"}, "")))
+    outcomes = deliverer(transport, connections=2).deliver([usage(n) for n in range(500)], soon())
+    assert len(transport.sent) <= 12
+    assert {outcome.reason for outcome in outcomes[10:]} <= {"http_429", "rate_limited"}
+    assert {outcome.verdict for outcome in outcomes[10:]} == {Verdict.RETRY}
+
+
+def test_from_the_queue_a_429_slows_down_and_everything_is_delivered() -> None:
+    answered = iter([OK] * 10 + [Answer(429, {}, "")] * 3)
+    transport = FakeTransport(lambda *_: next(answered, OK))
+    outcomes = deliverer(transport, connections=4).deliver([usage(n) for n in range(200)], soon(), from_queue=True)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.DELIVERED}
+    assert len(transport.sent) == 403
+
+
+def test_v1_sends_unanswered_calls_again_where_that_is_chosen() -> None:
+    answered = iter([Answer(504, {}, "")])
+    transport = FakeTransport(lambda *_: next(answered, OK))
+    [outcome] = deliverer(transport, api="v1", v1_unanswered="resend").deliver([usage(api="v1")], soon())
+    assert outcome.verdict is Verdict.DELIVERED
+    assert len(transport.sent) == 2
+
+
+def test_while_the_breaker_is_open_small_batches_are_not_sent_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = FakeTransport(lambda *_: Answer(503, {}, ""))
+    sender = deliverer(transport)
+    for number in range(100):
+        outcomes = sender.deliver([usage(number)], soon())
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.RETRY]
+    assert len(transport.sent) == 27, "nine records, three times each"
+    assert outcomes[0].reason == "revenium_down"
+
+
+def test_one_probe_decides_whether_the_rest_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metering.breaker.FIRST", 0.0)
+    monkeypatch.setattr("metering.breaker.LONGEST", 0.0)
+
+    def down(*_: object) -> Answer:
+        threading.Event().wait(0.02)  # long enough for other workers to join in, if there were any
+        return Answer(503, {}, "")
+
+    transport = FakeTransport(down)
+    sender = deliverer(transport)
+    sender.deliver([usage(n) for n in range(100)], soon())
+    monkeypatch.setattr("metering.breaker.LONGEST", 60.0)
+    monkeypatch.setattr("metering.breaker.FIRST", 60.0)
+    transport.sent.clear()
+    outcomes = sender.deliver([usage(n) for n in range(100)], soon())
+    assert len(transport.sent) == 3
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.RETRY] * 100
+
+    transport.respond = lambda *_: OK
+    monkeypatch.setattr(sender._breaker, "_until", 0.0)
+    outcomes = sender.deliver([usage(n) for n in range(100)], soon())
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED] * 100
+    assert [outcome.usage.transaction_id for outcome in outcomes] == [f"t{n}" for n in range(100)]
+
+
+def test_a_rate_limit_is_no_outage() -> None:
+    transport = FakeTransport(lambda *_: Answer(429, {}, ""))
+    sender = deliverer(transport)
+    for number in range(50):
+        sender.deliver([usage(number)], soon())
+    assert len(transport.sent) == 50
+
+
+def test_straight_from_the_log_and_from_the_queue_have_a_pace_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    paces: list[tuple[float, bool]] = []
+    original = Pace.turn
+
+    def turn(self: Pace) -> float:
+        paces.append((self._rate, self is sender._queue_pace))
+        return original(self)
+
+    monkeypatch.setattr(Pace, "turn", turn)
+    sender = deliverer(FakeTransport(), requests_per_second=1000, retry_concurrency=2)
+    sender.deliver([usage()], soon())
+    sender.deliver([usage()], soon(), from_queue=True)
+    assert paces == [(1000, False)] * 2 + [(450, True)] * 2
+
+
+def test_a_429_slows_the_queue_down_and_success_brings_the_rate_back() -> None:
+    answered = iter([Answer(429, {}, "")])
+    sender = deliverer(FakeTransport(lambda *_: next(answered, OK)), requests_per_second=2000)
+    sender.deliver([usage()], soon(), from_queue=True)
+    assert 450 < sender._queue_pace._rate < 900
+    assert sender._log_pace._rate == 2000
+
+
+def test_the_pace_is_kept() -> None:
+    started = time.monotonic()
+    deliverer(FakeTransport(), requests_per_second=40).deliver([usage(n) for n in range(10)], soon())
+    assert time.monotonic() - started > 19 / 40 * 0.95

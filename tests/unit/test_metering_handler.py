@@ -204,15 +204,17 @@ def test_after_one_refusal_sqs_is_not_asked_again(bench: Bench) -> None:
 
 
 def test_the_last_seconds_belong_to_sqs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    deadlines: list[float] = []
+    asked: list[tuple[float, bool]] = []
 
-    def deliver(self: Deliverer, usages: list[Usage], deadline: float) -> list[Outcome]:
-        deadlines.append(deadline)
+    def deliver(self: Deliverer, usages: list[Usage], deadline: float, from_queue: bool = False) -> list[Outcome]:
+        asked.append((deadline - time.monotonic(), from_queue))
         return []
 
     monkeypatch.setattr(Deliverer, "deliver", deliver)
     bench.invoke(logs())
-    assert deadlines[0] - time.monotonic() == pytest.approx(50, abs=1)
+    bench.invoke(sqs(encode(Message())))
+    assert [from_queue for _, from_queue in asked] == [False, True]
+    assert [seconds for seconds, _ in asked] == pytest.approx([50, 50], abs=1)
 
 
 def test_why_records_wait_is_logged_and_what_the_server_said_is_not(
@@ -348,3 +350,33 @@ def test_whatever_the_lines_and_answers_are_no_record_is_forgotten_and_v1_never_
         assert decode(json.loads(encode(message))) == message
     if api == "v1":
         assert counted["dead_lettered_by_reason"].get("unanswered", 0) == doubtful
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=10,
+)
+SUBSCRIPTIONS = st.builds(
+    lambda payload: {"awslogs": {"data": base64.b64encode(gzip.compress(json.dumps(payload).encode())).decode()}},
+    JSON | st.fixed_dictionaries({"messageType": st.just("DATA_MESSAGE"), "logEvents": JSON}),
+)
+BODIES = st.text() | st.builds(
+    json.dumps,
+    JSON
+    | st.fixed_dictionaries({"requestPayload": JSON | SUBSCRIPTIONS})
+    | st.fixed_dictionaries(
+        dict.fromkeys(("usages", "events", "parked", "attempts", "since"), JSON)
+        | {"format": st.just("revenium-metering/1")}
+    ),
+)
+
+
+@hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(event=JSON | SUBSCRIPTIONS | st.builds(lambda bodies: sqs(*bodies), st.lists(BODIES, min_size=1, max_size=5)))
+def test_an_event_of_any_shape_is_counted_or_refused_and_nothing_else(event: Any, bench: Bench) -> None:
+    try:
+        bench.invoke(event)
+    except UnknownEvent:
+        return
+    bench.metrics()

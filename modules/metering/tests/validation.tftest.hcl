@@ -374,3 +374,64 @@ run "rejects_runtime_too_old" {
 
   expect_failures = [var.runtime]
 }
+
+run "rejects_request_timeout_seconds_of_none" {
+  command = plan
+
+  variables {
+    request_timeout_seconds = 0
+  }
+
+  expect_failures = [var.request_timeout_seconds]
+}
+
+run "rejects_requests_per_second_of_none" {
+  command = plan
+
+  variables {
+    requests_per_second = 0
+  }
+
+  expect_failures = [var.requests_per_second]
+}
+
+run "rejects_retry_hours_of_more_than_a_week" {
+  command = plan
+
+  variables {
+    retry_hours = 169
+  }
+
+  expect_failures = [var.retry_hours]
+}
+
+run "rejects_timeout_seconds_beyond_lambdas" {
+  command = plan
+
+  variables {
+    timeout_seconds = 901
+  }
+
+  expect_failures = [var.timeout_seconds]
+}
+
+run "rejects_timeout_seconds_without_room_for_a_record" {
+  command = plan
+
+  variables {
+    timeout_seconds         = 30
+    request_timeout_seconds = 8
+  }
+
+  expect_failures = [var.timeout_seconds]
+}
+
+run "rejects_v1_unanswered_of_another_kind" {
+  command = plan
+
+  variables {
+    v1_unanswered = "ignore"
+  }
+
+  expect_failures = [var.v1_unanswered]
+}
