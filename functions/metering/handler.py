@@ -75,7 +75,9 @@ class Meter:
         tally.received += len(log_events)
         dead = DeadLetters()
         usages = self._read(log_events, dead, tally)
-        self._settle(self._deliverer.deliver(usages, deadline), Message(), dead, tally)
+        outcomes = self._deliverer.deliver(usages, deadline)
+        self._count_delivered(outcomes, tally)
+        self._settle(outcomes, Message(), dead, tally)
 
     def retry(self, messages: Sequence[QueuedMessage], deadline: float, tally: Tally) -> list[str]:
         """Messages of the retry queue; gives back the ids of those that have to stay in it."""
@@ -101,6 +103,7 @@ class Meter:
         outcomes = iter(self._deliverer.deliver(everything, deadline, from_queue=True))
         for queued, message, dead, usages in work:
             mine = [next(outcomes) for _ in usages]
+            self._count_delivered(mine, tally)
             undelivered = dead.records + sum(outcome.verdict is not Verdict.DELIVERED for outcome in mine)
             before = (tally.queued.copy(), tally.dead_lettered.copy())
             try:
@@ -133,18 +136,23 @@ class Meter:
                 dead.events.append((LogEvent(event.id, event.message[:LINE_LIMIT]), Parked(error.reason, str(error))))
         return usages
 
+    def _count_delivered(self, outcomes: Sequence[Outcome], tally: Tally) -> None:
+        """Before anything is settled: SQS's refusal takes nothing back from what Revenium has."""
+        now = time.time() * 1000
+        for outcome in outcomes:
+            if outcome.verdict is Verdict.DELIVERED:
+                tally.delivered += 1
+                if outcome.usage.time is not None:
+                    tally.lags.append(max(0.0, now - outcome.usage.time))
+
     def _settle(self, outcomes: Sequence[Outcome], message: Message, dead: DeadLetters, tally: Tally) -> None:
         """Every record that is not delivered goes into a queue; the tally counts it once it is there."""
         now = time.time()
         left = []
         for outcome in outcomes:
-            if outcome.verdict is Verdict.DELIVERED:
-                tally.delivered += 1
-                if outcome.usage.time is not None:
-                    tally.lags.append(max(0.0, now * 1000 - outcome.usage.time))
-            elif outcome.verdict is Verdict.RETRY:
+            if outcome.verdict is Verdict.RETRY:
                 left.append(outcome)
-            else:
+            elif outcome.verdict is Verdict.DEAD:
                 dead.usages.append((outcome.usage, Parked(outcome.reason, outcome.detail)))
         waiting = [(outcome.usage, Parked(outcome.reason)) for outcome in left]
         self._retry.send(
