@@ -13,8 +13,7 @@ demo: $(VENV)/ready ## Apply both examples on the sandbox and watch real calls b
 	@PYTHONPATH=tests $(PY) -m demo
 
 test: lint unit sandbox hcl ## Everything that CI runs; the longest parts side by side
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target e2e plan
-	@$(MAKE) --no-print-directory chaos-ci
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target e2e plan chaos-ci
 	@echo "make test: lint, unit, sandbox, hcl, plan, e2e and chaos passed"
 
 fmt: $(VENV)/ready ## Format the HCL and the Python
