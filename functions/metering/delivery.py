@@ -127,8 +127,9 @@ class Deliverer:
         key_was_refused = False
         attempt = 0
         while attempt < _ATTEMPTS:
-            wait = _backoff(attempt, failure.retry_after) if attempt and failure else 0.0
-            if not batch.pause(max(wait, pace.turn())):
+            backoff = _backoff(attempt, failure.retry_after) if attempt and failure else 0.0
+            turn = pace.turn(batch.deadline - time.monotonic() - _SHORTEST_CALL)
+            if turn is None or not batch.pause(max(backoff, turn)):
                 return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
             try:
                 key = self._api_key.value()

@@ -1,5 +1,6 @@
 """Spreads requests over time, so that all instances together keep to the account's rate limit."""
 
+import math
 import threading
 import time
 
@@ -15,11 +16,16 @@ class Pace:
         self._next = 0.0
         self._lock = threading.Lock()
 
-    def turn(self) -> float:
-        """Takes the next place in the line; the seconds to wait for it."""
+    def turn(self, within: float = math.inf) -> float | None:
+        """Takes the next place in the line; the seconds to wait for it, or None where it comes after `within`.
+
+        Then no place is taken: the many that have no time left must not make the next invocation wait for them.
+        """
         with self._lock:
             now = time.monotonic()
             at = max(now, self._next)
+            if at - now > within:
+                return None
             self._next = at + 1 / self._rate
             return at - now
 

@@ -341,9 +341,9 @@ def test_straight_from_the_log_and_from_the_queue_have_a_pace_each(monkeypatch: 
     paces: list[tuple[float, bool]] = []
     original = Pace.turn
 
-    def turn(self: Pace) -> float:
+    def turn(self: Pace, within: float = 0.0) -> float | None:
         paces.append((self._rate, self is sender._queue_pace))
-        return original(self)
+        return original(self, within)
 
     monkeypatch.setattr(Pace, "turn", turn)
     sender = deliverer(FakeTransport(), requests_per_second=1000, retry_concurrency=2)
@@ -364,3 +364,10 @@ def test_the_pace_is_kept() -> None:
     started = time.monotonic()
     deliverer(FakeTransport(), requests_per_second=40).deliver([usage(n) for n in range(10)], soon())
     assert time.monotonic() - started > 19 / 40 * 0.95
+
+
+def test_records_that_had_no_time_do_not_make_the_next_invocation_wait() -> None:
+    sender = deliverer(FakeTransport(), requests_per_second=20)
+    sender.deliver([usage(n) for n in range(2000)], soon(1.5), from_queue=True)
+    waiting = sender._queue_pace.turn()
+    assert waiting is not None and waiting < 2

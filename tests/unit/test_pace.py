@@ -33,3 +33,9 @@ def test_the_rate_never_falls_to_nothing_and_recovers(clock: list[float]) -> Non
         pace.taken()
     clock[0] += 100
     assert [pace.turn() for _ in range(2)] == pytest.approx([0, 0.1])
+
+
+def test_a_place_that_comes_too_late_is_not_taken(clock: list[float]) -> None:
+    pace = Pace(10)
+    assert [pace.turn(0.15) for _ in range(100)] == [0, pytest.approx(0.1)] + [None] * 98
+    assert pace.turn() == pytest.approx(0.2)
