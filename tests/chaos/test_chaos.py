@@ -96,7 +96,9 @@ def _invoke(at: Stand) -> tuple[Traffic, Invocation]:
 def _queued(at: Stand) -> set[str]:
     """The transactions in the retry queue, delayed ones too."""
     found: set[str] = set()
+    deadline = time.monotonic() + 120
     while at.waiting(at.retry):
+        assert time.monotonic() < deadline, "the retry queue is not empty after 120 s"
         for message in at.take(at.retry):
             found |= {usage["transaction_id"] for usage in json.loads(message["Body"])["usages"]}
             at.sqs.delete_message(QueueUrl=at.retry, ReceiptHandle=message["ReceiptHandle"])
