@@ -5,8 +5,9 @@ from enum import Enum
 from urllib.parse import quote
 
 from authorizer.settings import Settings
-from revenium.api_key import ApiKey, KeyUnavailable
+from revenium.api_key import ApiKey
 from revenium.log import log
+from revenium.secret import SecretUnavailable
 from revenium.transport import NotSent, Transport, Unanswered
 
 _SHORTEST_CALL = 0.1
@@ -42,7 +43,7 @@ class EntitlementClient:
                 key = self._api_key.value(remaining)
                 remaining = max(_SHORTEST_CALL, deadline - time.monotonic())
                 answer = self._transport.send("GET", url, {"x-api-key": key}, None, remaining)
-            except KeyUnavailable as error:
+            except SecretUnavailable as error:
                 log("ERROR", "No entitlement decision: there is no API key", error=error)
                 return Entitlement.NO_DECISION
             except (NotSent, Unanswered) as error:

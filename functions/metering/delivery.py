@@ -12,8 +12,9 @@ from metering.breaker import Breaker
 from metering.mapping import Call, Usage
 from metering.pace import Pace
 from metering.settings import Settings
-from revenium.api_key import ApiKey, KeyUnavailable
+from revenium.api_key import ApiKey
 from revenium.log import log
+from revenium.secret import SecretUnavailable
 from revenium.transport import Answer, NotSent, Transport, Unanswered
 
 _ATTEMPTS = 3
@@ -133,7 +134,7 @@ class Deliverer:
                 return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
             try:
                 key = self._api_key.value()
-            except KeyUnavailable as error:
+            except SecretUnavailable as error:
                 if batch.stop("key_unavailable"):
                     log("ERROR", "Usage is queued: there is no API key", error=error)
                 return failure or _Failure(Verdict.RETRY, "key_unavailable")

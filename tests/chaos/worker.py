@@ -28,9 +28,9 @@ _SHORTENED = (
     ("metering.delivery", "_LONGEST_RETRY_AFTER", 5.0, 1.5),
     ("metering.breaker", "FIRST", 5.0, 0.2),
     ("metering.breaker", "LONGEST", 60.0, 1.0),
-    ("revenium.api_key", "MAX_AGE", 300.0, 3.0),
-    ("revenium.api_key", "_MIN_AGE", 1.0, 0.2),
-    ("revenium.api_key", "_RETRY_AFTER", 30.0, 1.0),
+    ("revenium.secret", "MAX_AGE", 300.0, 3.0),
+    ("revenium.secret", "_MIN_AGE", 1.0, 0.2),
+    ("revenium.secret", "_RETRY_AFTER", 30.0, 1.0),
     ("revenium.transport", "_IDLE_LIMIT", 30.0, 2.0),
 )
 # What the driver shortens beside these, as environment or in Lambda's part: see chaos.functions and chaos.run.

@@ -1,9 +1,11 @@
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
-from revenium.api_key import MAX_AGE, ApiKey, KeyUnavailable
+from revenium.api_key import ApiKey
+from revenium.secret import MAX_AGE, SecretUnavailable
 from revenium.settings import SettingsError
 from revenium.transport import Answer, NotSent
 from unit.fakes import FakeTransport
@@ -51,7 +53,7 @@ def test_the_secret_is_the_bare_key_or_json(secret: str) -> None:
     "secret", ["", "  ", "{}", '{"api_key": 3}', '{"api_key": ""}', "{broken", "a b", "a\nb", "ключ"]
 )
 def test_a_secret_without_a_key_says_what_to_store_and_not_what_it_holds(secret: str) -> None:
-    with pytest.raises(KeyUnavailable, match="bare key") as error:
+    with pytest.raises(SecretUnavailable, match="bare key") as error:
         SecretsManager(secret).key().value()
     assert not secret.strip("{} \n") or secret not in str(error.value)
 
@@ -65,6 +67,25 @@ def test_the_request_is_signed_for_the_secrets_region_and_partition() -> None:
     assert "/eu-central-1/secretsmanager/aws4_request" in headers["Authorization"]
     assert headers["X-Amz-Security-Token"] == "session-token"
     assert json.loads(body) == {"SecretId": ARN}
+
+
+@pytest.mark.parametrize("token", ["session-token", ""])
+def test_the_signature_is_botocores(token: str, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    manager = SecretsManager("hak_1")
+    manager.key().value()
+    [(url, headers, body)] = manager.transport.sent
+    given = headers.pop("Authorization")
+    request = AWSRequest("POST", url, {name: headers[name] for name in ("Content-Type", "X-Amz-Target")}, body)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: datetime.fromtimestamp(clock[0], UTC))
+    credentials = Credentials("AKIDEXAMPLE", "secret-access-key", token or None)
+    SigV4Auth(credentials, "secretsmanager", "eu-central-1").add_auth(request)
+    assert given == request.headers["Authorization"]
+    assert headers["X-Amz-Date"] == request.headers["X-Amz-Date"]
 
 
 def test_china_has_a_domain_of_its_own() -> None:
@@ -121,7 +142,7 @@ def test_the_last_key_stays_in_use_while_the_secret_cannot_be_read(
 def test_a_secret_that_may_not_be_read_is_named_with_what_to_check() -> None:
     manager = SecretsManager("hak_1")
     manager.failure = Answer(400, {}, '{"__type":"com.amazonaws#AccessDeniedException"}')
-    with pytest.raises(KeyUnavailable, match=r"AccessDeniedException.*role"):
+    with pytest.raises(SecretUnavailable, match=r"AccessDeniedException.*role"):
         manager.key().value()
 
 
@@ -136,7 +157,7 @@ def test_the_variable_with_the_key_itself_needs_no_secret() -> None:
 def test_an_answer_that_is_json_but_no_object_is_no_key() -> None:
     manager = SecretsManager("hak_1")
     manager.failure = Answer(503, {}, '"Service Unavailable"')
-    with pytest.raises(KeyUnavailable, match="503"):
+    with pytest.raises(SecretUnavailable, match="503"):
         manager.key().value()
 
 

@@ -11,7 +11,7 @@ from authorizer.entitlement import EntitlementClient
 from authorizer.gateway import UnknownEvent
 from authorizer.handler import Authorizer, handler
 from authorizer.settings import Settings
-from revenium.api_key import KeyUnavailable
+from revenium.secret import SecretUnavailable
 from revenium.transport import Answer, NotSent, Unanswered
 from unit.fakes import OK, FakeKey, FakeTransport
 from unit.iam import allows
@@ -215,7 +215,7 @@ def test_the_time_that_the_key_takes_is_part_of_the_time(revenium: Revenium, mon
 
 def test_without_a_key_there_is_no_decision(revenium: Revenium, monkeypatch: pytest.MonkeyPatch) -> None:
     def value(timeout: float) -> str:
-        raise KeyUnavailable("no secret")
+        raise SecretUnavailable("no secret")
 
     monkeypatch.setattr(revenium.key, "value", value)
     assert revenium.answer(event("rest_request"))["context"]["reason"] == "no_decision"

@@ -7,7 +7,7 @@ import pytest
 
 from metering.delivery import Deliverer, Verdict, classify
 from metering.pace import Pace
-from revenium.api_key import KeyUnavailable
+from revenium.secret import SecretUnavailable
 from revenium.transport import Answer, NotSent, Unanswered
 from unit.fakes import OK, FakeKey, FakeTransport, settings, usage
 
@@ -124,7 +124,7 @@ def test_a_refused_key_queues_everything_and_stops_asking() -> None:
 def test_without_a_key_everything_is_queued() -> None:
     class NoKey(FakeKey):
         def value(self, timeout: float = 2.0) -> str:
-            raise KeyUnavailable("no secret")
+            raise SecretUnavailable("no secret")
 
     transport = FakeTransport()
     outcomes = deliverer(transport, NoKey()).deliver([usage(n) for n in range(5)], soon())

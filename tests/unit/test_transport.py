@@ -172,6 +172,70 @@ def test_a_kept_connection_that_breaks_may_have_taken_the_request(serve: Callabl
     assert server.connections == 1
 
 
+def drip(connection: socket.socket, text: bytes) -> None:
+    """A byte at a time, each well within the timeout of 0.3 s, all of them together ten times as long."""
+    pause = threading.Event()
+    for byte in text:
+        try:
+            connection.sendall(bytes([byte]))
+        except OSError:
+            return
+        pause.wait(0.03)
+
+
+def test_an_answer_that_drips_ends_with_the_time(serve: Callable[[Talk], Server]) -> None:
+    def talk(connection: socket.socket) -> None:
+        request(connection)
+        drip(connection, b"HTTP/1.1 200 OK\r\nX-Slow: " + b"y" * 100 + b"\r\nContent-Length: 0\r\n\r\n")
+
+    with pytest.raises(Unanswered):
+        Transport(1).send("GET", serve(talk).url, {}, None, 0.3)
+
+
+def test_a_body_that_drips_ends_with_the_time_and_with_its_connection(serve: Callable[[Talk], Server]) -> None:
+    def talk(connection: socket.socket) -> None:
+        request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+        drip(connection, b"x" * 100)
+
+    server = serve(talk)
+    transport = Transport(1)
+    assert transport.send("GET", server.url, {}, None, 0.3).body == ""
+    server.talk = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    assert transport.send("GET", server.url, {}, None, 5).body == "ok"
+    assert server.connections == 2
+
+
+def test_what_is_left_of_a_long_body_is_not_taken_for_the_next_answer(serve: Callable[[Talk], Server]) -> None:
+    long = b"x" * 70_000
+    server = serve(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" + long))
+    transport = Transport(1)
+    assert [len(transport.send("GET", server.url, {}, None, 5).body) for _ in range(2)] == [65_536] * 2
+
+
+def test_no_more_connections_are_kept_than_asked_for(serve: Callable[[Talk], Server]) -> None:
+    together = threading.Barrier(3)
+
+    def talk(connection: socket.socket) -> None:
+        while request(connection):
+            if server.connections <= 3:
+                together.wait(10)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    server = serve(talk)
+    transport = Transport(2)
+
+    def send() -> None:
+        transport.send("GET", server.url, {}, None, 10)
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(len(idle) for idle in transport._idle.values()) == 2
+
+
 def half(connection: socket.socket) -> None:
     request(connection)
     connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\nbroken")
