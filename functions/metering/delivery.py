@@ -8,11 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from metering.breaker import Breaker
 from metering.mapping import Call, Usage
 from metering.pace import Pace
 from metering.settings import Settings
 from revenium.api_key import ApiKey
+from revenium.breaker import Breaker
 from revenium.log import log
 from revenium.secret import SecretUnavailable
 from revenium.transport import Answer, NotSent, Transport, Unanswered
@@ -24,6 +24,8 @@ _SHORTEST_CALL = 1.0
 _GRACE = 1.0
 _QUEUES_SHARE = 0.9  # of the account's rate; what is left keeps fresh usage going while a backlog is sent
 _DETAIL_LIMIT = 500
+_FAILURES = 9  # of records or of batches
+_OPEN_FIRST, _OPEN_LONGEST = 5.0, 60.0
 
 
 class Verdict(Enum):
@@ -63,7 +65,7 @@ class Deliverer:
         self._settings = settings
         self._transport = transport
         self._api_key = api_key
-        self._breaker = Breaker()
+        self._breaker = Breaker(_FAILURES, _OPEN_FIRST, _OPEN_LONGEST)
         self._log_pace = Pace(settings.requests_per_second)
         self._queue_pace = Pace(settings.requests_per_second * _QUEUES_SHARE / settings.retry_concurrency)
 

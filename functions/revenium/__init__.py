@@ -1,1 +1,1 @@
-"""What both functions share: settings, the API key, the HTTP transport, logging and metrics."""
+"""What the functions share: settings, the API key, the HTTP transport, logging and metrics."""

@@ -1,37 +1,39 @@
 import pytest
 
-from metering.breaker import FAILURES, FIRST, LONGEST, Breaker
+from revenium.breaker import Breaker
+
+FAILURES, FIRST, LONGEST = 9, 5.0, 60.0
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.time", lambda: now[0])
     return now
 
 
 def opened() -> Breaker:
-    breaker = Breaker()
+    breaker = Breaker(FAILURES, FIRST, LONGEST)
     for _ in range(FAILURES):
         breaker.failed("http_503")
     return breaker
 
 
 def test_it_opens_after_a_run_of_failures_and_not_before(clock: list[float]) -> None:
-    breaker = Breaker()
+    breaker = Breaker(FAILURES, FIRST, LONGEST)
     assert [breaker.failed("http_503") for _ in range(FAILURES)] == [False] * (FAILURES - 1) + [True]
     assert (breaker.is_open(), breaker.wants_probe(), breaker.reason) == (True, False, "revenium_down")
 
 
 def test_a_success_in_between_starts_the_count_anew(clock: list[float]) -> None:
-    breaker = Breaker()
+    breaker = Breaker(FAILURES, FIRST, LONGEST)
     for _ in range(5 * FAILURES):
         assert not breaker.failed("unreachable")
         breaker.succeeded()
 
 
 def test_a_refused_key_opens_it_after_three(clock: list[float]) -> None:
-    breaker = Breaker()
+    breaker = Breaker(FAILURES, FIRST, LONGEST)
     assert [breaker.failed("key_refused") for _ in range(3)] == [False, False, True]
     assert breaker.reason == "key_refused"
 
@@ -65,4 +67,10 @@ def test_stragglers_do_not_prolong_it(clock: list[float]) -> None:
     for _ in range(50):
         assert breaker.failed("http_503")
     clock[0] += FIRST
+    assert breaker.wants_probe()
+
+
+def test_a_clock_that_is_set_back_does_not_keep_it_open(clock: list[float]) -> None:
+    breaker = opened()
+    clock[0] -= 3600
     assert breaker.wants_probe()

@@ -305,8 +305,8 @@ def test_while_the_breaker_is_open_small_batches_are_not_sent_at_all(monkeypatch
 
 
 def test_one_probe_decides_whether_the_rest_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metering.breaker.FIRST", 0.0)
-    monkeypatch.setattr("metering.breaker.LONGEST", 0.0)
+    monkeypatch.setattr("metering.delivery._OPEN_FIRST", 0.0)
+    monkeypatch.setattr("metering.delivery._OPEN_LONGEST", 0.0)
 
     def down(*_: object) -> Answer:
         threading.Event().wait(0.02)  # long enough for other workers to join in, if there were any
@@ -315,15 +315,15 @@ def test_one_probe_decides_whether_the_rest_is_sent(monkeypatch: pytest.MonkeyPa
     transport = FakeTransport(down)
     sender = deliverer(transport)
     sender.deliver([usage(n) for n in range(100)], soon())
-    monkeypatch.setattr("metering.breaker.LONGEST", 60.0)
-    monkeypatch.setattr("metering.breaker.FIRST", 60.0)
+    monkeypatch.setattr(sender._breaker, "_longest", 60.0)
+    monkeypatch.setattr(sender._breaker, "_first", 60.0)
     transport.sent.clear()
     outcomes = sender.deliver([usage(n) for n in range(100)], soon())
     assert len(transport.sent) == 3
     assert [outcome.verdict for outcome in outcomes] == [Verdict.RETRY] * 100
 
     transport.respond = lambda *_: OK
-    monkeypatch.setattr(sender._breaker, "_until", 0.0)
+    monkeypatch.setattr(sender._breaker, "_opened", 0.0)
     outcomes = sender.deliver([usage(n) for n in range(100)], soon())
     assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED] * 100
     assert [outcome.usage.transaction_id for outcome in outcomes] == [f"t{n}" for n in range(100)]
