@@ -4,13 +4,18 @@ import time
 from enum import Enum
 from urllib.parse import quote
 
+from authorizer.bounded import within
 from authorizer.settings import Settings
 from revenium.api_key import ApiKey
+from revenium.breaker import Breaker
 from revenium.log import log
 from revenium.secret import SecretUnavailable
 from revenium.transport import NotSent, Transport, Unanswered
 
 _SHORTEST_CALL = 0.1
+# Callers wait for it, and those without a decision are turned away while it is open.
+_FAILURES = 3
+_OPEN_FIRST, _OPEN_LONGEST = 1.0, 10.0
 
 
 class Entitlement(Enum):
@@ -28,15 +33,32 @@ class EntitlementClient:
         self._settings = settings
         self._transport = transport
         self._api_key = api_key
+        self._breaker = Breaker(_FAILURES, _OPEN_FIRST, _OPEN_LONGEST)
 
-    def check(self, client_id: str) -> Entitlement:
-        """Never raises for what Revenium or the network does. Waits `timeout` seconds at most, for a new key included.
+    def is_silent(self) -> bool:
+        """Whether Revenium failed of late and is left alone for the moment."""
+        return self._breaker.is_open()
+
+    def check(self, client_id: str, deadline: float) -> Entitlement:
+        """Until `deadline` (time.monotonic). Never raises for what Revenium or the network does."""
+        try:
+            found, reason = within(deadline - time.monotonic(), lambda: self._ask(client_id, deadline))
+        except TimeoutError:
+            log("ERROR", "No entitlement decision: the time for it is over")
+            found, reason = Entitlement.NO_DECISION, "unanswered"
+        if found is not Entitlement.NO_DECISION:
+            self._breaker.succeeded()
+        elif reason:
+            self._breaker.failed(reason)
+        return found
+
+    def _ask(self, client_id: str, deadline: float) -> tuple[Entitlement, str]:
+        """The answer, and what of it says that Revenium is in trouble, else "".
 
         A refused key is read again once. A connection that broke is tried again once: after a pause between
         invocations a kept-alive one is often dead.
         """
         url = f"{self._settings.url}?{self._settings.parameter}={quote(client_id, safe='')}"
-        deadline = time.monotonic() + self._settings.timeout
         broken = refused = False
         while (remaining := deadline - time.monotonic()) > _SHORTEST_CALL:
             try:
@@ -45,21 +67,23 @@ class EntitlementClient:
                 answer = self._transport.send("GET", url, {"x-api-key": key}, None, remaining)
             except SecretUnavailable as error:
                 log("ERROR", "No entitlement decision: there is no API key", error=error)
-                return Entitlement.NO_DECISION
+                return Entitlement.NO_DECISION, "key_unavailable"
             except (NotSent, Unanswered) as error:
                 if broken:
                     log("ERROR", "No entitlement decision: Revenium did not answer", error=error)
-                    return Entitlement.NO_DECISION
+                    return Entitlement.NO_DECISION, "unanswered"
                 broken = True
                 continue
             if answer.status == 200:
-                return Entitlement.ENTITLED
+                return Entitlement.ENTITLED, ""
             if answer.status == 404:
-                return Entitlement.NOT_ENTITLED
-            if answer.status in (401, 403) and not refused and self._api_key.refused(key):
+                return Entitlement.NOT_ENTITLED, ""
+            key_refused = answer.status in (401, 403)
+            if key_refused and not refused and self._api_key.refused(key):
                 refused = True
                 continue
             log("ERROR", "No entitlement decision: Revenium answered neither 200 nor 404", status=answer.status)
-            return Entitlement.NO_DECISION
-        log("ERROR", "No entitlement decision: the time for it is over", seconds=self._settings.timeout)
-        return Entitlement.NO_DECISION
+            # Other statuses may come from an id that Revenium dislikes, which must not shut out everybody else.
+            trouble = "answered" if answer.status in (408, 429) or answer.status >= 500 else ""
+            return Entitlement.NO_DECISION, "key_refused" if key_refused else trouble
+        raise TimeoutError

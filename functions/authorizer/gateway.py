@@ -5,68 +5,72 @@ Output: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway
 HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 """
 
-import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-# What a caller sends is written into the access log, which API Gateway does not escape: no quote, no backslash.
-_CLIENT_ID = re.compile(r"[!#-\[\]-~](?:[ !#-\[\]-~]{0,254}[!#-\[\]-~])?")
-_NO_VALUE = "-"  # the access log's mark for "nothing": as an id it would be billed to nobody
+NO_VALUE = "-"  # the access log's mark for "nothing": the meter bills it to nobody
+
+_Values = Mapping[str, list[str]]
 
 
 class UnknownEvent(Exception):
     """The event is not one of an authorizer; the message says what was expected."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """Who calls which stage (`arn:<partition>:execute-api:<region>:<account>:<api>/<stage>`).
+class Event(NamedTuple):
+    """Who calls which stage (`arn:<partition>:execute-api:<region>:<account>:<api>/<stage>`), and with what.
 
-    `client_id` is None where the caller sent none, several, or one that cannot be an id; `problem` says which.
+    Every value of each header (names in lower case) and query parameter; `token` is that of a TOKEN event, else None.
+    `api_key_id` and `certificate_subject` are what the gateway found out about the caller, else empty.
     """
 
     stage_arn: str
-    client_id: str | None
-    problem: str = ""
+    headers: _Values
+    query: _Values
+    token: str | None
+    api_key_id: str
+    certificate_subject: str
 
 
-def parse(event: Any, client_id_header: str) -> Request:
+def parse(event: Any) -> Event:
     """Takes REST `REQUEST` and `TOKEN` events, HTTP API payloads 1.0 and 2.0 and WebSocket `$connect`."""
     if not isinstance(event, dict):
         raise UnknownEvent("The event is no JSON object; attach this function to an API as its authorizer.")
-    stage_arn = _stage_arn(event.get("routeArn") or event.get("methodArn"))
-    if event.get("type") == "TOKEN":
-        values = [event.get("authorizationToken")]
-    else:
-        values = _header(event, client_id_header.lower())
-    present = {value for value in values if isinstance(value, str) and value}
-    if not present:
-        return Request(stage_arn, None, "no_client_id")
-    client_id = present.pop()
-    if present or client_id == _NO_VALUE or not _CLIENT_ID.fullmatch(client_id):
-        return Request(stage_arn, None, "invalid_client_id")
-    return Request(stage_arn, client_id)
+    context = _object(event, "requestContext")
+    identity = _object(context, "identity")
+    # Payload 2.0 has the certificate here: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+    certificate = _object(identity, "clientCert") or _object(_object(context, "authentication"), "clientCert")
+    token = event.get("authorizationToken") if event.get("type") == "TOKEN" else None
+    return Event(
+        stage_arn=_stage_arn(event.get("routeArn") or event.get("methodArn")),
+        headers=_values(event, "headers", "multiValueHeaders", lower=True),
+        query=_values(event, "queryStringParameters", "multiValueQueryStringParameters", lower=False),
+        token=token if isinstance(token, str) else None,
+        # In the event, though AWS's page on it leaves it out: the id of the key that `x-api-key` holds.
+        api_key_id=str(identity.get("apiKeyId") or ""),
+        certificate_subject=str(certificate.get("subjectDN") or ""),
+    )
 
 
-def answer(request: Request, allow: bool, reason: str) -> dict[str, Any]:
+def answer(stage_arn: str, client_id: str | None, allow: bool, reason: str) -> dict[str, Any]:
     """An IAM policy for the whole stage, since API Gateway caches it for every route, and a flat context.
 
     The context's `clientId` is the only way in which a caller's id reaches the access log, and so the bill.
     """
     return {
-        "principalId": request.client_id or "unknown",
+        "principalId": client_id or NO_VALUE,
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
                 {
                     "Action": "execute-api:Invoke",
                     "Effect": "Allow" if allow else "Deny",
-                    "Resource": f"{request.stage_arn}/*",
+                    "Resource": f"{stage_arn}/*",
                 }
             ],
         },
         "context": {
-            "clientId": request.client_id or "",
+            "clientId": client_id or "",
             "decision": "allow" if allow else "deny",
             "reason": reason,
         },
@@ -84,13 +88,18 @@ def _stage_arn(arn: Any) -> str:
     return f"{':'.join(parts[:5])}:{resource[0]}/{resource[1]}"
 
 
-def _header(event: dict[str, Any], name: str) -> list[Any]:
-    """Every value of a header, whose name API Gateway hands on in the caller's spelling."""
-    values = []
-    for key, value in (event.get("headers") or {}).items():
-        if key.lower() == name:
-            values.append(value)
-    for key, several in (event.get("multiValueHeaders") or {}).items():
-        if key.lower() == name and isinstance(several, list):
-            values.extend(several)
-    return values
+def _object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = holder.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _values(event: Mapping[str, Any], single: str, multiple: str, lower: bool) -> _Values:
+    """API Gateway hands headers on in the caller's spelling, so one header can stand under several names."""
+    found: dict[str, list[str]] = {}
+    for name, value in _object(event, single).items():
+        if isinstance(value, str):
+            found.setdefault(name.lower() if lower else name, []).append(value)
+    for name, values in _object(event, multiple).items():
+        if isinstance(values, list):
+            found.setdefault(name.lower() if lower else name, []).extend(v for v in values if isinstance(v, str))
+    return found

@@ -48,11 +48,6 @@ class Transport:
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
 
-    def prepare(self) -> None:
-        """Reads the certificates to trust, which the first connection would otherwise wait for."""
-        with self._lock:
-            self._tls = self._tls or ssl.create_default_context()
-
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
         """One exchange. `timeout` in seconds bounds connecting, and then sending and the answer together.
 
@@ -100,13 +95,13 @@ class Transport:
 
     def _connect(self, origin: _Origin, timeout: float) -> "_Connection":
         scheme, host, port = origin
+        connection: _Connection
         if scheme == "https":
-            self.prepare()
-        connection: _Connection = (
-            _Https(host, port, timeout=timeout, context=self._tls)
-            if scheme == "https"
-            else _Http(host, port, timeout=timeout)
-        )
+            with self._lock:
+                self._tls = self._tls or ssl.create_default_context()
+            connection = _Https(host, port, timeout=timeout, context=self._tls)
+        else:
+            connection = _Http(host, port, timeout=timeout)
         connection.connect()
         return connection
 

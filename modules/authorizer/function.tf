@@ -25,7 +25,7 @@ resource "aws_lambda_function" "this" {
     variables = merge(
       {
         REVENIUM_API_KEY_SECRET_ARN          = local.api_key_secret_arn
-        REVENIUM_CLIENT_ID_HEADER            = var.client_id_header
+        REVENIUM_CLIENT_ID_SOURCE            = "header:${var.client_id_header}"
         REVENIUM_ENTITLEMENT_PARAMETER       = var.entitlement_parameter
         REVENIUM_ENTITLEMENT_TIMEOUT_SECONDS = var.entitlement_timeout_seconds
         REVENIUM_ON_ERROR                    = var.on_error

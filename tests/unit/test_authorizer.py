@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 import authorizer.handler
+from authorizer.authentication import Hook
 from authorizer.entitlement import EntitlementClient
 from authorizer.gateway import UnknownEvent
 from authorizer.handler import Authorizer, handler
@@ -41,9 +42,11 @@ class Revenium:
         return OK if parse_qs(urlsplit(url).query).get("application") == ["acme"] else Answer(404, {}, "")
 
     def answer(self, event: Any, **environ: str) -> dict[str, Any]:
+        """The answer of a new execution environment."""
         settings = Settings.from_environ(environ)
         client = EntitlementClient(settings, self.transport, self.key)  # type: ignore[arg-type]
-        authorizer.handler._authorizer = Authorizer(settings, client)
+        hook = Hook(settings, self.transport) if settings.authenticate else None  # type: ignore[arg-type]
+        authorizer.handler._authorizer = Authorizer(settings, client, hook)
         return handler(event, None)
 
 
@@ -141,7 +144,7 @@ def test_two_ids_are_no_id(revenium: Revenium) -> None:
 
 def test_the_header_and_the_parameter_are_settings(revenium: Revenium) -> None:
     request = event("http_2_0") | {"headers": {"x-consumer": "sub-1"}}
-    revenium.answer(request, REVENIUM_CLIENT_ID_HEADER="X-Consumer", REVENIUM_ENTITLEMENT_PARAMETER="productKey")
+    revenium.answer(request, REVENIUM_CLIENT_ID_SOURCE="header:X-Consumer", REVENIUM_ENTITLEMENT_PARAMETER="productKey")
     [(url, headers, _)] = revenium.transport.sent
     assert url == "https://api.revenium.io/meter/v1/api/meter/product-key?productKey=sub-1"
     assert headers["x-api-key"] == "hak_test"
@@ -244,6 +247,6 @@ def test_the_metric_line_counts_the_answer_and_names_no_client(
 ) -> None:
     revenium.answer(event("rest_request"))
     line = json.loads(capsys.readouterr().out)
-    assert (line["Allowed"], line["Denied"], line["NoDecision"], line["reason"]) == (1, 0, 0, "entitled")
+    assert (line["Allowed"], line["Denied"], line["Errors"], line["reason"]) == (1, 0, 0, "entitled")
     assert len(line["EntitlementLatency"]) == 1
     assert "acme" not in json.dumps(line)
