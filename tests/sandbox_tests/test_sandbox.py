@@ -368,7 +368,7 @@ def test_no_such_api(deployed: Deployed) -> None:
     address = deployed.sandbox.gateway.locate("https://00000000.execute-api.us-east-1.amazonaws.com/prod/x")
     assert requests.get(address.url, headers=address.headers, timeout=10).status_code == 404
     assert requests.get(deployed.sandbox.gateway.origin, timeout=10).status_code == 403
-    for wrong in ("wss://abc.execute-api.us-east-1.amazonaws.com/prod", "https://example.org/"):
+    for wrong in ("ftp://abc.execute-api.us-east-1.amazonaws.com/prod", "https://example.org/", "wss://example.org/"):
         with pytest.raises(ValueError, match="not an invoke URL"):
             deployed.sandbox.gateway.locate(wrong)
     deployed.sandbox.gateway.flush()
