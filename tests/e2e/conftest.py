@@ -41,12 +41,17 @@ class Applying:
 
     two_instances: Future[TwoInstances]
     authorizers: Future[Applied]
+    signed_clients: Future[Applied]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def applying(sandbox: Sandbox) -> Iterator[Applying]:
-    with ThreadPoolExecutor(1) as executor:
-        yield Applying(executor.submit(apply_two_instances, sandbox), executor.submit(apply, sandbox, "authorizers"))
+    with ThreadPoolExecutor(3) as executor:
+        yield Applying(
+            executor.submit(apply_two_instances, sandbox),
+            executor.submit(apply, sandbox, "authorizers"),
+            executor.submit(apply, sandbox, "signed_clients"),
+        )
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +62,11 @@ def two_instances(applying: Applying) -> TwoInstances:
 @pytest.fixture(scope="session")
 def authorizers(applying: Applying) -> Applied:
     return applying.authorizers.result()
+
+
+@pytest.fixture(scope="session")
+def signed_clients(applying: Applying) -> Applied:
+    return applying.signed_clients.result()
 
 
 def apply(sandbox: Sandbox, name: str) -> Applied:
