@@ -1,64 +1,15 @@
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-import authorizer.handler
-from authorizer.authentication import Hook
-from authorizer.entitlement import EntitlementClient
 from authorizer.gateway import UnknownEvent
-from authorizer.handler import Authorizer, handler
-from authorizer.settings import Settings
 from revenium.secret import SecretUnavailable
 from revenium.transport import Answer, NotSent, Unanswered
-from unit.fakes import OK, FakeKey, FakeTransport
+from unit.authorizing import EVENTS, Revenium, event, stage
+from unit.fakes import OK, FakeKey
 from unit.iam import allows
-
-EVENTS = {path.stem: path for path in (Path(__file__).parent / "events" / "authorizer").glob("*.json")}
-
-
-def event(name: str) -> dict[str, Any]:
-    loaded = json.loads(EVENTS[name].read_text())
-    assert isinstance(loaded, dict)
-    return loaded
-
-
-class Revenium:
-    """The entitlement check: knows `acme`, or answers as told."""
-
-    def __init__(self) -> None:
-        self.trouble: Answer | Exception | None = None
-        self.transport = FakeTransport(self._respond)
-        self.key = FakeKey()
-
-    def _respond(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        if isinstance(self.trouble, Exception):
-            raise self.trouble
-        if self.trouble:
-            return self.trouble
-        return OK if parse_qs(urlsplit(url).query).get("application") == ["acme"] else Answer(404, {}, "")
-
-    def answer(self, event: Any, **environ: str) -> dict[str, Any]:
-        """The answer of a new execution environment."""
-        settings = Settings.from_environ(environ)
-        client = EntitlementClient(settings, self.transport, self.key)  # type: ignore[arg-type]
-        hook = Hook(settings, self.transport) if settings.authenticate else None  # type: ignore[arg-type]
-        authorizer.handler._authorizer = Authorizer(settings, client, hook)
-        return handler(event, None)
-
-
-@pytest.fixture
-def revenium() -> Iterator[Revenium]:
-    yield Revenium()
-    authorizer.handler._authorizer = None
-
-
-def stage(name: str) -> str:
-    arn = event(name).get("routeArn") or event(name)["methodArn"]
-    return "/".join(arn.split("/")[:2])
 
 
 def test_there_is_a_file_for_every_shape() -> None:
@@ -81,7 +32,7 @@ def test_an_entitled_client_may_use_the_whole_stage_and_nothing_beside_it(name: 
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_another_client_is_denied_everywhere_and_still_named(name: str, revenium: Revenium) -> None:
-    answer = revenium.answer(json.loads(EVENTS[name].read_text().replace('"acme"', '"mallory"')))
+    answer = revenium.answer(event(name, "mallory"))
     assert answer["context"] == {"clientId": "mallory", "decision": "deny", "reason": "not_entitled"}
     assert [statement["Effect"] for statement in answer["policyDocument"]["Statement"]] == ["Deny"]
     assert not allows(answer["policyDocument"], f"{stage(name)}/GET/products")
