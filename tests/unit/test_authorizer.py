@@ -186,6 +186,13 @@ def test_without_a_key_there_is_no_decision(revenium: Revenium, monkeypatch: pyt
         {"routeArn": "arn:aws:execute-api:r:a:api"},
         {"methodArn": "arn:aws:execute-api:r:a:*/prod/GET/x"},
         {"methodArn": "arn:aws:execute-api:r:a:api/*/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:a:ap?/prod/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:a:api/pro?/GET/x"},
+        {"methodArn": "arn:aws:execute-api:*:a:api/prod/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:*:api/prod/GET/x"},
+        {"methodArn": "arn:*:execute-api:r:a:api/prod/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:a:/prod/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:a:api//GET/x"},
     ],
 )
 def test_an_event_of_no_known_shape_is_refused_with_what_was_expected(unknown: Any, revenium: Revenium) -> None:
