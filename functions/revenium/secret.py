@@ -44,13 +44,14 @@ class Secret:
         self._read_at = 0.0
 
     def value(self, timeout: float = READ_TIMEOUT) -> str:
-        """At most MAX_AGE seconds old while the secret can be read. Reading it takes `timeout` s at most.
+        """At most MAX_AGE seconds old while the secret can be read. Reading it takes `timeout` s at most, and half of
+        it where there is a value in hand, which then has the other half to be used.
 
         Raises SecretUnavailable where there never was one.
         """
         with self._lock:
             if not 0 <= time.time() - self._read_at <= MAX_AGE:
-                self._read(min(timeout, READ_TIMEOUT))
+                self._read(min(timeout / 2 if self._value else timeout, READ_TIMEOUT))
             return self._value
 
     def refused(self, value: str) -> bool:

@@ -2,14 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
 from authorizer.bounded import within
 from authorizer.entitlement import Entitlement
 from revenium.api_key import ApiKey
-from revenium.transport import Answer, Transport
+from revenium.transport import Answer, Transport, Unanswered
 from unit.authorizing import SECRET_ARN, Revenium, event
 
 
@@ -169,3 +169,26 @@ def test_the_hook_and_the_check_share_the_time(
     hook("def authenticate(request):\n    take(2.5)\n    return 'acme'\n")
     assert revenium.answer(event("http_2_0"), REVENIUM_AUTHENTICATE="true")["context"]["reason"] == "entitled"
     assert revenium.transport.timeouts == [0.5]
+
+
+def test_a_key_in_hand_is_not_waited_for_until_the_time_is_over(
+    clock: list[float], revenium: Revenium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    revenium.secret = "hak_1"
+    revenium.key = ApiKey({"REVENIUM_API_KEY_SECRET_ARN": SECRET_ARN}, revenium.transport)  # type: ignore[arg-type, assignment]
+    revenium.start(**A_SECOND)
+    revenium.reason("acme")
+    answer = revenium.transport.respond
+
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if "secretsmanager" not in url:
+            return answer(url, headers, body)
+        now[0] += revenium.transport.timeouts[-1]
+        raise Unanswered("x")
+
+    revenium.transport.respond = respond
+    clock[0] += 301
+    assert revenium.reason("acme") == "entitled"
+    assert revenium.transport.timeouts[2:] == [0.5, 0.5]
