@@ -81,6 +81,20 @@ def test_a_client_stands_on_one_side_only() -> None:
         assert decisions.stale("acme") is entitled
 
 
+def test_a_second_call_at_the_same_instant_is_no_second_check(clock: list[float], revenium: Revenium) -> None:
+    revenium.start()
+    assert [revenium.reason("acme") for _ in range(2)] == ["entitled"] * 2
+    assert len(revenium.asked) == 1
+
+
+def test_a_clock_that_is_set_back_a_little_is_enough_to_ask_again(clock: list[float], revenium: Revenium) -> None:
+    revenium.start()
+    revenium.reason("acme")
+    clock[0] -= JUST
+    revenium.reason("acme")
+    assert len(revenium.asked) == 2
+
+
 def test_a_clock_that_is_set_back_makes_a_decision_worthless(clock: list[float], revenium: Revenium) -> None:
     revenium.start(REVENIUM_ON_ERROR="deny")
     revenium.reason("acme")
