@@ -192,3 +192,23 @@ def test_a_key_in_hand_is_not_waited_for_until_the_time_is_over(
     clock[0] += 301
     assert revenium.reason("acme") == "entitled"
     assert revenium.transport.timeouts[2:] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(("takes", "sent"), [(2.5, 2), (2.875, 2), (2.95, 1), (3.5, 1)])
+def test_what_broke_when_the_time_was_over_is_not_tried_again(
+    takes: float, sent: int, revenium: Revenium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def respond(*_: object) -> Answer:
+        now[0] += takes
+        raise Unanswered("x")
+
+    revenium.transport.respond = respond
+    revenium.start()
+    for number in range(3):
+        assert not revenium.client.is_silent()
+        assert revenium.reason(f"client-{number}") == "no_decision"
+    assert len(revenium.transport.sent) == 3 * sent
+    assert revenium.client.is_silent(), "no answer in time is a failure"
