@@ -63,6 +63,7 @@ def test_the_request_is_signed_for_the_secrets_region_and_partition() -> None:
     manager.key().value()
     [(url, headers, body)] = manager.transport.sent
     assert url == "https://secretsmanager.eu-central-1.amazonaws.com/"
+    assert manager.transport.methods == ["POST"]
     assert headers["X-Amz-Target"] == "secretsmanager.GetSecretValue"
     assert "/eu-central-1/secretsmanager/aws4_request" in headers["Authorization"]
     assert headers["X-Amz-Security-Token"] == "session-token"

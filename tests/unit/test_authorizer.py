@@ -61,7 +61,8 @@ def test_the_header_and_the_parameter_are_settings(revenium: Revenium) -> None:
     revenium.answer(request, REVENIUM_CLIENT_ID_SOURCE="header:X-Consumer", REVENIUM_ENTITLEMENT_PARAMETER="productKey")
     [(url, headers, _)] = revenium.transport.sent
     assert url == "https://api.revenium.io/meter/v1/api/meter/product-key?productKey=sub-1"
-    assert headers["x-api-key"] == "hak_test"
+    assert headers == {"x-api-key": "hak_test"}
+    assert revenium.transport.methods == ["GET"]
 
 
 TROUBLE = [
@@ -81,6 +82,15 @@ def test_without_a_decision_the_setting_decides(trouble: Any, on_error: str, rev
     answer = revenium.answer(event("rest_request"), REVENIUM_ON_ERROR=on_error)
     assert answer["context"] == {"clientId": "acme", "decision": on_error, "reason": "no_decision"}
     assert allows(answer["policyDocument"], f"{stage('rest_request')}/GET/products") is (on_error == "allow")
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 404, 407, 422, 429, 500, 503])
+def test_no_other_status_says_anything_of_the_key(status: int, revenium: Revenium) -> None:
+    revenium.key = FakeKey("one", "two")
+    revenium.trouble = Answer(status, {}, "")
+    revenium.answer(event("rest_request"))
+    assert revenium.key.refusals == 0
+    assert len(revenium.transport.sent) == 1
 
 
 def test_failing_open_does_not_let_in_whom_revenium_refuses(revenium: Revenium) -> None:
