@@ -155,6 +155,7 @@ def test_without_a_key_there_is_no_decision(revenium: Revenium, monkeypatch: pyt
         [],
         {},
         {"methodArn": "arn:aws:s3:::bucket"},
+        {"methodArn": "arn:aws:s3:r:a:bucket/key/GET/x"},
         {"methodArn": 3},
         {"routeArn": "arn:aws:execute-api:r:a:api"},
         {"methodArn": "arn:aws:execute-api:r:a:*/prod/GET/x"},
