@@ -57,7 +57,7 @@ class Hook:
         request = self._request(event)
         try:
             found = within(deadline - time.monotonic(), lambda: _authenticate(request))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # asyncio.CancelledError and SystemExit are no Exception
             # Its text may hold anything, a secret among it.
             log("ERROR", "The authenticate hook failed", error=type(error).__name__, line=_line(error))
             raise Unidentified("authentication_failed") from error
@@ -91,7 +91,7 @@ def _authenticate(request: Request) -> object:
 
 def _line(error: BaseException) -> int | None:
     """Where in the user's file it went wrong."""
-    line, trace = None, error.__traceback__
+    line, trace = error.lineno if isinstance(error, SyntaxError) else None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename.endswith(f"{_MODULE}.py"):
             line = trace.tb_lineno

@@ -8,7 +8,10 @@ _Result = TypeVar("_Result")
 
 
 def within(seconds: float, call: Callable[[], _Result]) -> _Result:
-    """What `call()` returns or raises; raises TimeoutError after `seconds`, and whatever comes later is dropped."""
+    """What `call()` returns or raises; raises TimeoutError after `seconds`, and whatever comes later is dropped.
+
+    TimeoutError too where no thread can be started, since calls that never came back hold them all.
+    """
     done: list[tuple[_Result | None, BaseException | None]] = []
 
     def run() -> None:
@@ -18,7 +21,10 @@ def within(seconds: float, call: Callable[[], _Result]) -> _Result:
             done.append((None, error))
 
     thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as refusal:
+        raise TimeoutError from refusal
     thread.join(max(0.0, seconds))
     if not done:
         raise TimeoutError

@@ -80,7 +80,8 @@ def answer(stage_arn: str, client_id: str | None, allow: bool, reason: str) -> d
 def _stage_arn(arn: Any) -> str:
     parts = arn.split(":", 5) if isinstance(arn, str) else []
     resource = parts[5].split("/") if len(parts) == 6 and parts[2] == "execute-api" else []
-    if len(resource) < 2 or not resource[0] or not resource[1] or "*" in resource[0] + resource[1]:
+    own = "".join([*parts[:5], *resource[:2]])
+    if len(resource) < 2 or not resource[0] or not resource[1] or "*" in own or "?" in own:
         raise UnknownEvent(
             "The event has no `methodArn` or `routeArn` of the form "
             "arn:<partition>:execute-api:<region>:<account>:<api>/<stage>/...: it is not one of an authorizer."

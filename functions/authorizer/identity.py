@@ -37,7 +37,7 @@ def client_id(event: Event, source: Source) -> str:
 
 def checked(found: object) -> str:
     """`found` if it can be a client id: printable ASCII without quotes and backslashes, 256 characters at most."""
-    if found is None or found == "":
+    if found is None or (isinstance(found, str) and not found):  # a hook's object may raise where it is compared
         raise Unidentified("no_client_id")
     if not isinstance(found, str) or found == NO_VALUE or not _CLIENT_ID.fullmatch(found):
         raise Unidentified("invalid_client_id")

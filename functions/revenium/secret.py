@@ -27,29 +27,31 @@ class SecretUnavailable(Exception):
 class Secret:
     """The value of the secret `arn`, which `variable` named, as `parse` makes it of the stored text.
 
-    `parse` raises SecretUnavailable for a text that is none. Raises SettingsError for what is no ARN.
+    `parse` raises SecretUnavailable for a text that is none: by default for one without a visible character, which
+    must not become a key that everybody knows. Raises SettingsError for what is no ARN.
     """
 
     def __init__(
-        self, arn: str, variable: str, transport: Transport, parse: Callable[[str], str] = lambda text: text
+        self, arn: str, variable: str, transport: Transport, parse: Callable[[str], str] | None = None
     ) -> None:
         if len(arn.split(":")) < 7:
             raise SettingsError(f"{variable} must be the full ARN of a Secrets Manager secret.")
         self._arn = arn
         self._transport = transport
-        self._parse = parse
+        self._parse = parse or _text
         self._lock = threading.Lock()
         self._value = ""
         self._read_at = 0.0
 
     def value(self, timeout: float = READ_TIMEOUT) -> str:
-        """At most MAX_AGE seconds old while the secret can be read. Reading it takes `timeout` s at most.
+        """At most MAX_AGE seconds old while the secret can be read. Reading it takes `timeout` s at most, and half of
+        it where there is a value in hand, which then has the other half to be used.
 
         Raises SecretUnavailable where there never was one.
         """
         with self._lock:
             if not 0 <= time.time() - self._read_at <= MAX_AGE:
-                self._read(min(timeout, READ_TIMEOUT))
+                self._read(min(timeout / 2 if self._value else timeout, READ_TIMEOUT))
             return self._value
 
     def refused(self, value: str) -> bool:
@@ -69,6 +71,12 @@ class Secret:
             # The value in hand may well be good still: using it beats refusing to work.
             self._read_at = time.time() - MAX_AGE + _RETRY_AFTER
             log("WARNING", "The secret could not be read again; its last value stays in use", error=error)
+
+
+def _text(secret: str) -> str:
+    if not secret.strip():
+        raise SecretUnavailable("The secret holds no text, or it did not arrive. Binary secrets are not read.")
+    return secret
 
 
 def _get_secret_value(arn: str, transport: Transport, timeout: float) -> str:

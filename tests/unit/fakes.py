@@ -18,12 +18,14 @@ class FakeTransport:
     def __init__(self, respond: Callable[[str, Mapping[str, str], bytes], Answer] = lambda *_: OK) -> None:
         self.respond = respond
         self.sent: list[tuple[str, dict[str, str], bytes]] = []
+        self.methods: list[str] = []
         self.timeouts: list[float] = []
         self._lock = threading.Lock()
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
         with self._lock:
             self.sent.append((url, dict(headers), body or b""))
+            self.methods.append(method)
             self.timeouts.append(timeout)
         return self.respond(url, headers, body or b"")
 

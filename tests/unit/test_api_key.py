@@ -63,6 +63,7 @@ def test_the_request_is_signed_for_the_secrets_region_and_partition() -> None:
     manager.key().value()
     [(url, headers, body)] = manager.transport.sent
     assert url == "https://secretsmanager.eu-central-1.amazonaws.com/"
+    assert manager.transport.methods == ["POST"]
     assert headers["X-Amz-Target"] == "secretsmanager.GetSecretValue"
     assert "/eu-central-1/secretsmanager/aws4_request" in headers["Authorization"]
     assert headers["X-Amz-Security-Token"] == "session-token"
@@ -88,11 +89,19 @@ def test_the_signature_is_botocores(token: str, clock: list[float], monkeypatch:
     assert headers["X-Amz-Date"] == request.headers["X-Amz-Date"]
 
 
-def test_china_has_a_domain_of_its_own() -> None:
+@pytest.mark.parametrize(
+    ("partition", "region", "domain"),
+    [
+        ("aws-cn", "cn-north-1", "amazonaws.com.cn"),
+        ("aws-eusc", "eusc-de-east-1", "amazonaws.eu"),
+        ("aws-us-gov", "us-gov-west-1", "amazonaws.com"),
+    ],
+)
+def test_some_partitions_have_a_domain_of_their_own(partition: str, region: str, domain: str) -> None:
     manager = SecretsManager("hak_1")
-    arn = ARN.replace("arn:aws:", "arn:aws-cn:").replace("eu-central-1", "cn-north-1")
+    arn = ARN.replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", region)
     ApiKey({"REVENIUM_API_KEY_SECRET_ARN": arn}, manager.transport).value()  # type: ignore[arg-type]
-    assert manager.transport.sent[0][0] == "https://secretsmanager.cn-north-1.amazonaws.com.cn/"
+    assert manager.transport.sent[0][0] == f"https://secretsmanager.{region}.{domain}/"
 
 
 def test_the_key_is_kept_for_a_bounded_time(clock: list[float]) -> None:

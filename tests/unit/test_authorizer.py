@@ -1,64 +1,21 @@
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+import os
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import authorizer.handler
-from authorizer.authentication import Hook
-from authorizer.entitlement import EntitlementClient
 from authorizer.gateway import UnknownEvent
-from authorizer.handler import Authorizer, handler
-from authorizer.settings import Settings
+from metering import access_log
+from metering.mapping import to_usage
 from revenium.secret import SecretUnavailable
+from revenium.settings import SettingsError
 from revenium.transport import Answer, NotSent, Unanswered
-from unit.fakes import OK, FakeKey, FakeTransport
+from sandbox.access_log import Kind, fill
+from unit.authorizing import EVENTS, SECRET_ARN, Revenium, event, stage
+from unit.fakes import OK, FakeKey
 from unit.iam import allows
-
-EVENTS = {path.stem: path for path in (Path(__file__).parent / "events" / "authorizer").glob("*.json")}
-
-
-def event(name: str) -> dict[str, Any]:
-    loaded = json.loads(EVENTS[name].read_text())
-    assert isinstance(loaded, dict)
-    return loaded
-
-
-class Revenium:
-    """The entitlement check: knows `acme`, or answers as told."""
-
-    def __init__(self) -> None:
-        self.trouble: Answer | Exception | None = None
-        self.transport = FakeTransport(self._respond)
-        self.key = FakeKey()
-
-    def _respond(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        if isinstance(self.trouble, Exception):
-            raise self.trouble
-        if self.trouble:
-            return self.trouble
-        return OK if parse_qs(urlsplit(url).query).get("application") == ["acme"] else Answer(404, {}, "")
-
-    def answer(self, event: Any, **environ: str) -> dict[str, Any]:
-        """The answer of a new execution environment."""
-        settings = Settings.from_environ(environ)
-        client = EntitlementClient(settings, self.transport, self.key)  # type: ignore[arg-type]
-        hook = Hook(settings, self.transport) if settings.authenticate else None  # type: ignore[arg-type]
-        authorizer.handler._authorizer = Authorizer(settings, client, hook)
-        return handler(event, None)
-
-
-@pytest.fixture
-def revenium() -> Iterator[Revenium]:
-    yield Revenium()
-    authorizer.handler._authorizer = None
-
-
-def stage(name: str) -> str:
-    arn = event(name).get("routeArn") or event(name)["methodArn"]
-    return "/".join(arn.split("/")[:2])
 
 
 def test_there_is_a_file_for_every_shape() -> None:
@@ -81,7 +38,7 @@ def test_an_entitled_client_may_use_the_whole_stage_and_nothing_beside_it(name: 
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_another_client_is_denied_everywhere_and_still_named(name: str, revenium: Revenium) -> None:
-    answer = revenium.answer(json.loads(EVENTS[name].read_text().replace('"acme"', '"mallory"')))
+    answer = revenium.answer(event(name, "mallory"))
     assert answer["context"] == {"clientId": "mallory", "decision": "deny", "reason": "not_entitled"}
     assert [statement["Effect"] for statement in answer["policyDocument"]["Statement"]] == ["Deny"]
     assert not allows(answer["policyDocument"], f"{stage(name)}/GET/products")
@@ -99,55 +56,13 @@ def test_the_policy_fits_any_partition_and_path(partition: str, path: str, reven
     assert allows(policy, request["methodArn"])
 
 
-@pytest.mark.parametrize("headers", [{}, None, {"clientId": ""}, {"other": "acme"}, {"clientId": None}])
-def test_without_a_client_id_the_answer_is_no_and_revenium_is_not_asked(headers: Any, revenium: Revenium) -> None:
-    answer = revenium.answer(event("http_2_0") | {"headers": headers})
-    assert answer["context"] == {"clientId": "", "decision": "deny", "reason": "no_client_id"}
-    assert not allows(answer["policyDocument"], f"{stage('http_2_0')}/GET/products")
-    assert not revenium.transport.sent
-
-
-HOSTILE_IDS = [
-    'acme","status":"500',
-    "acme\\",
-    "acme\n",
-    "acme\r\nx: y",
-    "äcme",
-    "x" * 257,
-    " acme",
-    "-",
-    "\x00",
-]
-
-
-@pytest.mark.parametrize("client_id", HOSTILE_IDS)
-def test_an_id_that_could_forge_a_log_line_is_no_id(client_id: str, revenium: Revenium) -> None:
-    answer = revenium.answer(event("http_2_0") | {"headers": {"clientid": client_id}}, REVENIUM_ON_ERROR="allow")
-    assert answer["context"] == {"clientId": "", "decision": "deny", "reason": "invalid_client_id"}
-    assert not revenium.transport.sent
-
-
-@pytest.mark.parametrize("client_id", ["*", "?", "a/b", "a&application=acme", "acme#", "a%26b", "acme?x", "a+b", "a b"])
-def test_an_id_can_neither_widen_the_policy_nor_reach_another_parameter(client_id: str, revenium: Revenium) -> None:
-    answer = revenium.answer(event("http_2_0") | {"headers": {"clientid": client_id}})
-    assert answer["context"]["decision"] == "deny"
-    [(url, _, _)] = revenium.transport.sent
-    assert parse_qs(urlsplit(url).query) == {"application": [client_id]}
-    assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{stage('http_2_0')}/*"
-
-
-def test_two_ids_are_no_id(revenium: Revenium) -> None:
-    request = event("rest_request")
-    request["multiValueHeaders"]["ClientID"] = ["victim", "acme"]
-    assert revenium.answer(request)["context"]["reason"] == "invalid_client_id"
-
-
 def test_the_header_and_the_parameter_are_settings(revenium: Revenium) -> None:
     request = event("http_2_0") | {"headers": {"x-consumer": "sub-1"}}
     revenium.answer(request, REVENIUM_CLIENT_ID_SOURCE="header:X-Consumer", REVENIUM_ENTITLEMENT_PARAMETER="productKey")
     [(url, headers, _)] = revenium.transport.sent
     assert url == "https://api.revenium.io/meter/v1/api/meter/product-key?productKey=sub-1"
-    assert headers["x-api-key"] == "hak_test"
+    assert headers == {"x-api-key": "hak_test"}
+    assert revenium.transport.methods == ["GET"]
 
 
 TROUBLE = [
@@ -167,6 +82,15 @@ def test_without_a_decision_the_setting_decides(trouble: Any, on_error: str, rev
     answer = revenium.answer(event("rest_request"), REVENIUM_ON_ERROR=on_error)
     assert answer["context"] == {"clientId": "acme", "decision": on_error, "reason": "no_decision"}
     assert allows(answer["policyDocument"], f"{stage('rest_request')}/GET/products") is (on_error == "allow")
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 404, 407, 422, 429, 500, 503])
+def test_no_other_status_says_anything_of_the_key(status: int, revenium: Revenium) -> None:
+    revenium.key = FakeKey("one", "two")
+    revenium.trouble = Answer(status, {}, "")
+    revenium.answer(event("rest_request"))
+    assert revenium.key.refusals == 0
+    assert len(revenium.transport.sent) == 1
 
 
 def test_failing_open_does_not_let_in_whom_revenium_refuses(revenium: Revenium) -> None:
@@ -231,10 +155,18 @@ def test_without_a_key_there_is_no_decision(revenium: Revenium, monkeypatch: pyt
         [],
         {},
         {"methodArn": "arn:aws:s3:::bucket"},
+        {"methodArn": "arn:aws:s3:r:a:bucket/key/GET/x"},
         {"methodArn": 3},
         {"routeArn": "arn:aws:execute-api:r:a:api"},
         {"methodArn": "arn:aws:execute-api:r:a:*/prod/GET/x"},
         {"methodArn": "arn:aws:execute-api:r:a:api/*/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:a:ap?/prod/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:a:api/pro?/GET/x"},
+        {"methodArn": "arn:aws:execute-api:*:a:api/prod/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:*:api/prod/GET/x"},
+        {"methodArn": "arn:*:execute-api:r:a:api/prod/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:a:/prod/GET/x"},
+        {"methodArn": "arn:aws:execute-api:r:a:api//GET/x"},
     ],
 )
 def test_an_event_of_no_known_shape_is_refused_with_what_was_expected(unknown: Any, revenium: Revenium) -> None:
@@ -242,11 +174,256 @@ def test_an_event_of_no_known_shape_is_refused_with_what_was_expected(unknown: A
         revenium.answer(unknown)
 
 
+ROUTES = (
+    "GET/products/7",
+    "POST/orders",
+    "DELETE/a/b/c_d",
+    "GET/",
+    "GET/%2e%2e/x",
+    "$connect",
+    "$default",
+    "sendMessage",
+)
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-eusc")
+
+
+def in_partition(name: str, partition: str, client_id: str = "acme") -> dict[str, Any]:
+    """The event, with its ARN in another partition."""
+    moved = json.loads(json.dumps(event(name, client_id)).replace("arn:aws:", f"arn:{partition}:"))
+    assert isinstance(moved, dict)
+    return moved
+
+
+def elsewhere(own: str) -> list[str]:
+    """The same routes of other stages, APIs, accounts, regions and partitions, with names that are much alike."""
+    prefix, _, own_stage = own.rpartition("/")
+    arn, api = prefix.rsplit(":", 1)
+    _, partition, service, region, account = arn.split(":")
+    stages = (f"{own_stage}2", f"{own_stage}-2", own_stage[:-1], f"x{own_stage}", "other", "*", own_stage.upper(), "")
+    others = [f"{prefix}/{each}" for each in stages]
+    others += [f"{arn}:{each}/{own_stage}" for each in (f"{api}9", api[:-1], f"x{api}", "*", "")]
+    for each in (
+        (f"{partition}-x", service, region, account),
+        (partition, service, "eu-west-1", account),
+        (partition, service, region, "999999999999"),
+        (partition, service, region, ""),
+        (partition, "lambda", region, account),
+    ):
+        others.append(f"arn:{':'.join(each)}:{api}/{own_stage}")
+    return [f"{other}/{route}" for other in others for route in ROUTES] + [own, prefix]
+
+
+WAYS: dict[str, tuple[dict[str, str], str, bool]] = {
+    "entitled": ({}, "entitled", True),
+    "cached": ({}, "entitled", True),
+    "stale": ({"REVENIUM_ALLOW_CACHE_SECONDS": "0"}, "stale_entitled", True),
+    "failing open": ({"REVENIUM_ON_ERROR": "allow"}, "no_decision", True),
+    "failing closed": ({}, "no_decision", False),
+    "observed": ({"REVENIUM_MODE": "observe"}, "not_entitled", True),
+    "identified": ({"REVENIUM_MODE": "identify"}, "not_checked", True),
+    "refused": ({}, "not_entitled", False),
+    "nobody": ({}, "no_client_id", False),
+    "nobody, observed": ({"REVENIUM_MODE": "observe"}, "no_client_id", True),
+    "forged": ({}, "invalid_client_id", False),
+}
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("way", WAYS)
+def test_every_answer_opens_or_shuts_its_stage_and_nothing_else(
+    way: str, name: str, partition: str, revenium: Revenium
+) -> None:
+    environ, reason, opens = WAYS[way]
+    clients = {"refused": "mallory", "observed": "mallory", "nobody": "", "nobody, observed": "", "forged": 'acme"'}
+    asked = in_partition(name, partition, clients.get(way, "acme"))
+    revenium.start(**environ)
+    if way in ("cached", "stale"):
+        revenium.ask(asked)
+    if way in ("stale", "failing open", "failing closed"):
+        revenium.trouble = Answer(503, {}, "")
+    answer = revenium.ask(asked)
+    assert answer["context"]["reason"] == reason
+    assert answer["context"]["decision"] == ("allow" if opens else "deny")
+    policy, own = answer["policyDocument"], stage(name).replace("arn:aws:", f"arn:{partition}:")
+    assert policy["Version"] == "2012-10-17"
+    for route in ROUTES:
+        assert allows(policy, f"{own}/{route}") is opens
+    assert not [arn for arn in elsewhere(own) if allows(policy, arn)]
+
+
+def metric_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The one metric line of the invocation, without what CloudWatch wants around it."""
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert isinstance(line, dict)
+    named = {each["Name"] for each in line.pop("_aws")["CloudWatchMetrics"][0]["Metrics"]}
+    assert line.pop("FunctionName") == "local"
+    line["checks"] = len(line.pop("EntitlementLatency", []))
+    assert named - {"EntitlementLatency"} == line.keys() - {"reason", "checks"}
+    assert ("EntitlementLatency" in named) == (line["checks"] == 1)
+    return line
+
+
+COUNTED = ("Allowed", "Denied", "WouldDeny", "Errors", "Stale", "FailOpen", "CacheHits", "checks")
+UNCACHED = {"REVENIUM_ALLOW_CACHE_SECONDS": "0", "REVENIUM_DENY_CACHE_SECONDS": "0"}
+OPEN, OBSERVE, IDENTIFY = {"REVENIUM_ON_ERROR": "allow"}, {"REVENIUM_MODE": "observe"}, {"REVENIUM_MODE": "identify"}
+
+
+def counting(once: str, reason: str) -> dict[str, Any]:
+    return {name: int(name in once.split()) for name in COUNTED} | {"reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("client_id", "warm", "trouble", "environ", "once", "reason"),
+    [
+        ("acme", False, False, {}, "Allowed checks", "entitled"),
+        ("mallory", False, False, {}, "Denied checks", "not_entitled"),
+        ("acme", True, False, {}, "Allowed CacheHits", "entitled"),
+        ("mallory", True, False, {}, "Denied CacheHits", "not_entitled"),
+        ("acme", True, True, UNCACHED, "Allowed Errors Stale checks", "stale_entitled"),
+        ("mallory", True, True, UNCACHED, "Denied Errors Stale checks", "stale_not_entitled"),
+        ("acme", False, True, {}, "Denied Errors checks", "no_decision"),
+        ("acme", False, True, OPEN, "Allowed Errors FailOpen checks", "no_decision"),
+        ("", False, False, {}, "Denied", "no_client_id"),
+        ('"', False, False, OPEN, "Denied", "invalid_client_id"),
+        ("acme", False, False, OBSERVE, "Allowed checks", "entitled"),
+        ("mallory", False, False, OBSERVE, "Allowed WouldDeny checks", "not_entitled"),
+        ("acme", False, True, OBSERVE, "Allowed WouldDeny Errors checks", "no_decision"),
+        ("", False, False, OBSERVE, "Allowed WouldDeny", "no_client_id"),
+        ("mallory", False, True, IDENTIFY, "Allowed", "not_checked"),
+        ("", False, False, IDENTIFY, "Allowed WouldDeny", "no_client_id"),
+    ],
+)
 def test_the_metric_line_counts_the_answer_and_names_no_client(
+    client_id: str,
+    warm: bool,
+    trouble: bool,
+    environ: dict[str, str],
+    once: str,
+    reason: str,
+    revenium: Revenium,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    revenium.start(**environ)
+    if warm:
+        revenium.reason(client_id)
+        capsys.readouterr()
+    if trouble:
+        revenium.trouble = Answer(503, {}, "")
+    revenium.ask(event("rest_request", client_id))
+    line = metric_line(capsys)
+    assert line == counting(once, reason)
+    assert "acme" not in str(line) and "mallory" not in str(line)
+
+
+def test_while_the_breaker_is_open_the_metric_line_counts_errors_without_checks(
     revenium: Revenium, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    revenium.start()
+    revenium.trouble = Answer(503, {}, "")
+    for number in range(3):
+        revenium.reason(f"client-{number}")
+    capsys.readouterr()
+    revenium.reason("acme")
+    assert metric_line(capsys) == counting("Denied Errors", "no_decision")
+
+
+def test_the_latency_is_the_checks_in_milliseconds(
+    revenium: Revenium, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def respond(*_: object) -> Answer:
+        now[0] += 0.25
+        return OK
+
+    revenium.transport.respond = respond
     revenium.answer(event("rest_request"))
-    line = json.loads(capsys.readouterr().out)
-    assert (line["Allowed"], line["Denied"], line["Errors"], line["reason"]) == (1, 0, 0, "entitled")
-    assert len(line["EntitlementLatency"]) == 1
-    assert "acme" not in json.dumps(line)
+    assert json.loads(capsys.readouterr().out)["EntitlementLatency"] == [250]
+
+
+@pytest.mark.parametrize("on_error", ["allow", "deny"])
+@pytest.mark.parametrize("mode", ["observe", "identify"])
+@pytest.mark.parametrize("trouble", [None, Answer(404, {}, ""), Answer(503, {}, ""), NotSent("x")])
+def test_a_mode_that_only_looks_lets_everybody_in_and_names_the_client(
+    trouble: Any, mode: str, on_error: str, revenium: Revenium
+) -> None:
+    revenium.trouble = trouble
+    context = revenium.answer(event("rest_request"), REVENIUM_MODE=mode, REVENIUM_ON_ERROR=on_error)["context"]
+    assert (context["decision"], context["clientId"]) == ("allow", "acme")
+
+
+def test_identifying_needs_neither_revenium_nor_the_key(revenium: Revenium, monkeypatch: pytest.MonkeyPatch) -> None:
+    def value(timeout: float) -> str:
+        raise AssertionError("the key was read")
+
+    monkeypatch.setattr(revenium.key, "value", value)
+    decisions = revenium.start(REVENIUM_MODE="identify")._decisions
+    assert revenium.reason("acme") == "not_checked"
+    assert not revenium.transport.sent
+    assert not any(decisions._known.values())
+
+
+@pytest.mark.parametrize("mode", ["observe", "identify"])
+@pytest.mark.parametrize("kind", ["REST", "HTTP", "WEBSOCKET"])
+def test_a_caller_without_an_id_is_let_in_and_billed_to_nobody(kind: Kind, mode: str, revenium: Revenium) -> None:
+    answer = revenium.answer(event("rest_request", ""), REVENIUM_MODE=mode)
+    assert answer["principalId"] == "-"
+    assert answer["context"] == {"clientId": "", "decision": "allow", "reason": "no_client_id"}
+    line = fill(
+        '{"extendedRequestId":"x","status":"200","httpMethod":"GET","clientId":"$context.authorizer.clientId",'
+        '"principalId":"$context.authorizer.principalId"}',
+        kind,
+        {
+            "status": "200",
+            "authorizer.clientId": answer["context"]["clientId"],
+            "authorizer.principalId": answer["principalId"],
+        },
+    )
+    for api in ("v1", "v2"):
+        call = to_usage(access_log.parse(line), "event-1", api).calls[0]
+        assert json.loads(call.body).keys().isdisjoint({"credential", "application"})
+
+
+@pytest.fixture
+def deployed(revenium: Revenium, monkeypatch: pytest.MonkeyPatch) -> Revenium:
+    """The function as Lambda starts it, but for the network."""
+    for name in list(os.environ):
+        if name.startswith("REVENIUM_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr("authorizer.handler._authorizer", None)
+    monkeypatch.setattr("authorizer.handler.Transport", lambda connections: revenium.transport)
+    return revenium
+
+
+def test_the_function_is_built_on_the_first_call_and_kept(deployed: Revenium, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="REVENIUM_API_KEY_SECRET_ARN"):
+        deployed.reason("acme")
+    monkeypatch.setenv("REVENIUM_API_KEY", "hak_local")
+    assert deployed.reason("acme") == "entitled"
+    kept = authorizer.handler._authorizer
+    monkeypatch.setenv("REVENIUM_API_KEY", "hak_other")
+    assert deployed.reason("mallory") == "not_entitled"
+    assert authorizer.handler._authorizer is kept
+    assert [headers["x-api-key"] for _, headers, _ in deployed.transport.sent] == ["hak_local"] * 2
+
+
+def test_the_function_asks_the_hook_where_the_settings_say_so(
+    deployed: Revenium, hook: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook("def authenticate(request):\n    return 'acme' if request.secret == 'hook-secret' else None\n")
+    monkeypatch.setenv("REVENIUM_API_KEY", "hak_local")
+    monkeypatch.setenv("REVENIUM_AUTHENTICATE", "true")
+    monkeypatch.setenv("REVENIUM_AUTHENTICATE_SECRET_ARN", SECRET_ARN)
+    assert deployed.reason("session-7") == "entitled"
+    assert deployed.asked == ["acme"]
+
+
+def test_a_secret_of_the_hooks_that_is_no_arn_is_named(deployed: Revenium, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REVENIUM_API_KEY", "hak_local")
+    monkeypatch.setenv("REVENIUM_AUTHENTICATE", "true")
+    monkeypatch.setenv("REVENIUM_AUTHENTICATE_SECRET_ARN", "hook-secret-itself")
+    with pytest.raises(SettingsError, match="REVENIUM_AUTHENTICATE_SECRET_ARN") as error:
+        deployed.reason("acme")
+    assert "hook-secret-itself" not in str(error.value)

@@ -1,6 +1,7 @@
 import pytest
 
 from authorizer.settings import Settings as AuthorizerSettings
+from authorizer.settings import Source
 from metering.settings import Settings as MeteringSettings
 from revenium.settings import SettingsError
 
@@ -57,16 +58,128 @@ def test_a_malformed_metering_setting_is_named_and_its_value_is_not(name: str, v
     assert len(value) < 3 or value not in str(error.value)
 
 
+BAD_AUTHORIZER = {
+    "LOG_LEVEL": ["warning", "loudly"],
+    "REVENIUM_ENTITLEMENT_URL": [
+        "http://revenium.example",
+        "https://a.example/x?key=secret",
+        "https://a.example/x#secret",
+        "https://secret:x@a.example:99999",
+        "a.example/secret",
+        "ftp://a.example",
+    ],
+    "REVENIUM_ENTITLEMENT_PARAMETER": ["client", "Application", "application&x"],
+    "REVENIUM_ENTITLEMENT_TIMEOUT_SECONDS": ["0", "9", "-1", "2.5", "3s", "١٢", "1" * 5000],
+    "REVENIUM_ON_ERROR": ["shrug", "ALLOW", "true"],
+    "REVENIUM_MODE": ["enforcing", "Observe", "off"],
+    "REVENIUM_CLIENT_ID_SOURCE": [
+        "clientId",
+        "header",
+        "header:",
+        "header: ",
+        "header:a b",
+        "header:a,header:b",
+        "header:ä",
+        "header:" + "x" * 129,
+        "Header:secret",
+        "cookie:secret",
+        "api_key:",
+        "api_key:secret",
+        "certificate:CN",
+        "jwt_claim",
+        "jwt_claim:",
+        "query:",
+        ":secret",
+    ],
+    "REVENIUM_EXTRA_IDENTITY_SOURCES": [
+        "api_key",
+        "certificate",
+        "jwt_claim:secret",
+        "header:a,",
+        ",header:a",
+        "header:a,,header:b",
+        "header:a;query:b!,x",
+        "x-secret",
+    ],
+    "REVENIUM_ALLOW_CACHE_SECONDS": ["-1", "3601", "1h", "0.5"],
+    "REVENIUM_DENY_CACHE_SECONDS": ["-1", "3601", "1h", "0.5"],
+    "REVENIUM_STALE_SECONDS": ["-1", "86401", "1d"],
+    "REVENIUM_AUTHENTICATE": ["yes", "1", "True"],
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value"), [(name, each) for name, values in BAD_AUTHORIZER.items() for each in values]
+)
+def test_a_malformed_authorizer_setting_is_named_and_its_value_is_not(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        AuthorizerSettings.from_environ({name: value})
+    message = str(error.value)
+    assert message.startswith(f"{name} must be ")
+    assert "secret" not in message
+    assert value not in message.removeprefix(name).split() or value in ("api_key", "certificate")
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "low", "high"),
     [
-        ("LOG_LEVEL", "warning"),
-        ("REVENIUM_ENTITLEMENT_URL", "http://revenium.example"),
-        ("REVENIUM_ENTITLEMENT_PARAMETER", "client"),
-        ("REVENIUM_ENTITLEMENT_TIMEOUT_SECONDS", "9"),
-        ("REVENIUM_ON_ERROR", "shrug"),
+        ("REVENIUM_ENTITLEMENT_TIMEOUT_SECONDS", "timeout", 1, 8),
+        ("REVENIUM_ALLOW_CACHE_SECONDS", "allow_cache", 0, 3600),
+        ("REVENIUM_DENY_CACHE_SECONDS", "deny_cache", 0, 3600),
+        ("REVENIUM_STALE_SECONDS", "stale", 0, 86400),
     ],
 )
-def test_a_malformed_authorizer_setting_is_named(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=name):
-        AuthorizerSettings.from_environ({name: value})
+def test_the_bounds_themselves_are_taken(name: str, field: str, low: int, high: int) -> None:
+    for value in (low, high):
+        assert getattr(AuthorizerSettings.from_environ({name: str(value)}), field) == value
+
+
+def test_an_authorizer_without_settings_enforces_and_denies() -> None:
+    for environ in ({}, dict.fromkeys(BAD_AUTHORIZER, "")):
+        assert AuthorizerSettings.from_environ(environ) == AuthorizerSettings(
+            url="https://api.revenium.io/meter/v1/api/meter/product-key",
+            parameter="application",
+            timeout=3,
+            on_error="deny",
+            mode="enforce",
+            client_id_source=Source("header", "clientid"),
+            extra_sources=(),
+            allow_cache=30,
+            deny_cache=10,
+            stale=300,
+            authenticate=False,
+            authenticate_secret_arn="",
+        )
+
+
+def test_what_an_authorizers_settings_mean() -> None:
+    settings = AuthorizerSettings.from_environ(
+        {
+            "REVENIUM_ENTITLEMENT_URL": "https://a.example/check/",
+            "REVENIUM_ENTITLEMENT_PARAMETER": "productKey",
+            "REVENIUM_ON_ERROR": "allow",
+            "REVENIUM_MODE": "observe",
+            "REVENIUM_EXTRA_IDENTITY_SOURCES": "header:X-Api-Key,query:Key",
+            "REVENIUM_AUTHENTICATE": "true",
+            "REVENIUM_AUTHENTICATE_SECRET_ARN": " arn ",
+        }
+    )
+    assert (settings.url, settings.parameter) == ("https://a.example/check", "productKey")
+    assert (settings.on_error, settings.mode) == ("allow", "observe")
+    assert settings.extra_sources == (Source("header", "x-api-key"), Source("query", "Key"))
+    assert (settings.authenticate, settings.authenticate_secret_arn) == (True, "arn")
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("header:X-Consumer", Source("header", "x-consumer")),
+        ("header:" + "X" * 128, Source("header", "x" * 128)),
+        ("query:Key", Source("query", "Key")),
+        ("jwt_claim:https://a.example/Id", Source("jwt_claim", "https://a.example/Id")),
+        ("api_key", Source("api_key", "")),
+        ("certificate", Source("certificate", "")),
+    ],
+)
+def test_a_source_is_a_kind_and_a_name(text: str, source: Source) -> None:
+    assert AuthorizerSettings.from_environ({"REVENIUM_CLIENT_ID_SOURCE": text}).client_id_source == source
