@@ -81,7 +81,7 @@ variable "authenticate" {
   }
 
   validation {
-    condition     = var.authenticate == null || can(regex("(?m)^def authenticate\\(", file(var.authenticate.file)))
+    condition     = !try(endswith(var.authenticate.file, ".py") && fileexists(var.authenticate.file), false) || can(regex("(?m)^def authenticate\\(", file(var.authenticate.file)))
     error_message = "`authenticate.file` must define the function `authenticate` with `def`, at the file's top level. Without it every caller would be turned away."
   }
 

@@ -70,11 +70,22 @@ def test_a_hook_lies_at_the_root_of_the_zip_and_a_change_of_it_is_taken_up(sandb
     directory = "tests/plan/terraform/authorizer_variants"
     workspace.init(directory)
     hook = workspace.root / "examples" / "signed-clients" / "authenticate.py"
+    module = 'module.variant["hook"].module.authorizer[0]'
+    hashes = set()
     for source in (hook.read_text(), hook.read_text() + "# another\n"):
         hook.write_text(source)
-        target = '-target=module.variant["hook"].module.authorizer[0].data.archive_file.package'
-        workspace.apply(directory, options=[target])
+        workspace.apply(directory, options=[f"-target={module}.data.archive_file.package"])
         [package] = (workspace.root / "modules" / "authorizer" / ".build").glob("*hook-authorizer.zip")
         with zipfile.ZipFile(package) as archive:
             assert archive.read("authenticate.py").decode() == source
             assert "authorizer/handler.py" in archive.namelist()
+        shown = workspace.show_json(directory)["values"]["root_module"]
+        [triggers] = [
+            resource["values"]["triggers_replace"]
+            for variant in shown["child_modules"]
+            for part in variant["child_modules"]
+            for resource in part["resources"]
+            if resource["address"] == f"{module}.terraform_data.package"
+        ]
+        hashes.add(triggers[1])
+    assert len(hashes) == 2, "without it in the hash the zip is written at plan, and a saved plan has none elsewhere"
