@@ -8,7 +8,7 @@ from authorizer.gateway import Event
 from authorizer.identity import Unidentified, checked, client_id, value
 from authorizer.settings import Settings
 from revenium.log import log
-from revenium.secret import READ_TIMEOUT, Secret
+from revenium.secret import READ_TIMEOUT, Secret, SecretUnavailable
 from revenium.settings import SettingsError
 from revenium.transport import Transport
 
@@ -58,8 +58,9 @@ class Hook:
         try:
             found = within(deadline - time.monotonic(), lambda: _authenticate(request))
         except BaseException as error:  # asyncio.CancelledError and SystemExit are no Exception
-            # Its text may hold anything, a secret among it.
-            log("ERROR", "The authenticate hook failed", error=type(error).__name__, line=_line(error))
+            # The text of others' errors may hold anything, a secret among it.
+            told = error if isinstance(error, SecretUnavailable | SettingsError) else type(error).__name__
+            log("ERROR", "The authenticate hook failed", error=told, line=_line(error))
             raise Unidentified("authentication_failed") from error
         if found is None:
             raise Unidentified("not_authenticated")

@@ -89,5 +89,7 @@ class EntitlementClient:
             log("ERROR", "No entitlement decision: Revenium answered neither 200 nor 404", status=answer.status)
             # Other statuses may come from an id that Revenium dislikes, which must not shut out everybody else.
             trouble = "answered" if answer.status in (408, 429) or answer.status >= 500 else ""
-            return Entitlement.NO_DECISION, "key_refused" if key_refused else trouble
+            # A 403 may come from a firewall that an id displeases: it counts, but not as a refused key.
+            trouble = {401: "key_refused", 403: "answered"}.get(answer.status, trouble)
+            return Entitlement.NO_DECISION, trouble
         raise TimeoutError

@@ -62,10 +62,10 @@ def value(event: Event, source: Source) -> str | None:
 def _claim(authorization: str | None, name: str) -> object:
     if authorization is None:
         return None
-    scheme, _, token = authorization.partition(" ")
-    parts = (token if scheme.lower() == "bearer" else authorization).strip().split(".")
+    scheme, _, token = authorization.strip().rpartition(" ")
+    parts = token.split(".")
     try:
-        if len(parts) != 3:
+        if scheme.strip().lower() not in ("", "bearer") or len(parts) != 3:
             raise ValueError("not a signed token")
         claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
         return claims.get(name)

@@ -274,7 +274,7 @@ def test_a_secret_that_cannot_be_read_turns_everybody_away(
     answer = revenium.answer(event("http_2_0"), REVENIUM_ON_ERROR="allow", **WITH_SECRET)
     assert (answer["context"]["decision"], answer["context"]["reason"]) == ("deny", "authentication_failed")
     [failure, _] = printed(capsys)
-    assert (failure["error"], failure["line"]) == ("SecretUnavailable", 2)
+    assert failure["error"].startswith("Secrets Manager") and failure["line"] == 2
 
 
 def test_a_hook_that_asks_for_a_secret_that_was_not_named_fails(
@@ -283,7 +283,7 @@ def test_a_hook_that_asks_for_a_secret_that_was_not_named_fails(
     hook(returning("request.secret"))
     answer = revenium.answer(event("http_2_0"), REVENIUM_ON_ERROR="allow", **ON)
     assert (answer["context"]["decision"], answer["context"]["reason"]) == ("deny", "authentication_failed")
-    assert printed(capsys)[0]["error"] == "SettingsError"
+    assert "REVENIUM_AUTHENTICATE_SECRET_ARN" in printed(capsys)[0]["error"]
 
 
 @pytest.mark.parametrize("mode", ["observe", "identify"])

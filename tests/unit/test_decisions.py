@@ -278,10 +278,9 @@ def test_an_id_that_revenium_dislikes_does_not_shut_out_everybody_else(status: i
     assert revenium.reason("acme") == "entitled"
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_is_shown_to_revenium_once(status: int, clock: list[float], revenium: Revenium) -> None:
+def test_a_refused_key_is_shown_to_revenium_once(clock: list[float], revenium: Revenium) -> None:
     revenium.start()
-    revenium.trouble = Answer(status, {}, "")
+    revenium.trouble = Answer(401, {}, "")
     assert [revenium.reason(client_id) for client_id in ("acme", "acme", "other")] == ["no_decision"] * 3
     assert revenium.asked == ["acme"]
     assert revenium.key.refusals == 1
@@ -290,13 +289,17 @@ def test_a_refused_key_is_shown_to_revenium_once(status: int, clock: list[float]
     assert revenium.reason("acme") == "entitled"
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_rotated_key_that_is_refused_too_is_shown_once(status: int, revenium: Revenium) -> None:
-    revenium.key = FakeKey("one", "two", "three")
+@pytest.mark.parametrize(("status", "silent"), [(401, True), (403, False)])
+def test_a_rotated_key_that_is_refused_too_is_shown_once(status: int, silent: bool, revenium: Revenium) -> None:
+    """A 403 may be a firewall's answer to an id: it takes three in a row to leave Revenium alone."""
+    revenium.key = FakeKey("one", "two", "three", "four", "five", "six")
     revenium.start()
     revenium.trouble = Answer(status, {}, "")
     revenium.reason("acme")
     assert [headers["x-api-key"] for _, headers, _ in revenium.transport.sent] == ["one", "two"]
+    assert revenium.client.is_silent() == silent
+    for _ in range(2):
+        revenium.reason("acme")
     assert revenium.client.is_silent()
 
 

@@ -116,6 +116,7 @@ HEAD, BODY, SIGNATURE = jwt({"sub": "acme"}).split(".")
     [
         ("", "no_client_id"),
         ("Bearer", "invalid_client_id"),
+        (f"Basic {HEAD}.{BODY}.{SIGNATURE}", "invalid_client_id"),
         ("Bearer ", "invalid_client_id"),
         ("Bearer acme", "invalid_client_id"),
         (f"Bearer {HEAD}.{BODY}", "invalid_client_id"),
