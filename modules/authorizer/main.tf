@@ -16,7 +16,4 @@ locals {
 
   # Followed by `:<api id>`; built here, as an API is known by its id alone.
   execute_api_arn = "arn:${local.partition}:execute-api:${local.region}:${local.account}"
-
-  # The role's name is the one that gets longest: IAM allows 64 characters, a region's name has up to 15.
-  name_max_length = 64 - length("-authorizer-") - 15
 }

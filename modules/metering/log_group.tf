@@ -1,6 +1,4 @@
 locals {
-  log_retention_allowed = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
-
   # HTTP API stages write through a resource policy limited to 5,120 characters; this prefix does not use it up.
   new_log_group_name = "/aws/vendedlogs/apigateway/${var.name}"
 

@@ -15,7 +15,4 @@ locals {
   dead_letter_queue_name = "${var.name}-metering-dead-letter"
   # Roles are global: with the region in the name, one account meters several regions under one `name`.
   role_name = "${var.name}-metering-${local.region}"
-
-  # The role's name is the one that gets longest: IAM allows 64 characters, a region's name has up to 15.
-  name_max_length = 64 - length("-metering-") - 15
 }

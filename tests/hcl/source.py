@@ -31,15 +31,21 @@ LABELS = {"resource": 2, "data": 2, "variable": 1, "output": 1, "module": 1}
 
 def blocks(folder: Path, kind: str | None = None) -> list[Block]:
     """The top-level blocks of a folder's .tf files, of one kind or all."""
-    found = []
-    for file in sorted(folder.glob("*.tf")):
-        with file.open(encoding="utf-8") as text:
-            document = hcl2.load(text)
-        for each in document:
-            if each.startswith("__") or (kind is not None and each != kind):
-                continue
-            found += [Block(each, *_labelled(block, LABELS.get(each, 0)), file) for block in document[each]]
-    return found
+    return [
+        block for file in sorted(folder.glob("*.tf")) for block in blocks_of(file) if kind is None or block.kind == kind
+    ]
+
+
+def blocks_of(file: Path) -> list[Block]:
+    """The top-level blocks of a file."""
+    with file.open(encoding="utf-8") as text:
+        document = hcl2.load(text)
+    return [
+        Block(each, *_labelled(block, LABELS.get(each, 0)), file)
+        for each in document
+        if not each.startswith("__")
+        for block in document[each]
+    ]
 
 
 def variables(folder: Path) -> dict[str, dict[str, Any]]:

@@ -59,19 +59,6 @@ run "accepts_http_to_this_machine" {
   }
 }
 
-run "accepts_an_existing_log_group" {
-  command = plan
-
-  variables {
-    existing_log_group = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop:*" }
-  }
-
-  override_data {
-    target = data.aws_cloudwatch_log_group.existing
-    values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop", log_group_class = "STANDARD" }
-  }
-}
-
 run "rejects_api_key_and_secret_together" {
   command = plan
 
@@ -203,36 +190,6 @@ run "rejects_existing_log_group_of_the_function_itself" {
   }
 
   expect_failures = [var.existing_log_group]
-}
-
-run "rejects_existing_log_group_of_another_class" {
-  command = plan
-
-  variables {
-    existing_log_group = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop" }
-  }
-
-  override_data {
-    target = data.aws_cloudwatch_log_group.existing
-    values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop", log_group_class = "INFREQUENT_ACCESS" }
-  }
-
-  expect_failures = [data.aws_cloudwatch_log_group.existing]
-}
-
-run "rejects_existing_log_group_of_another_region" {
-  command = plan
-
-  variables {
-    existing_log_group = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/vendedlogs/shop" }
-  }
-
-  override_data {
-    target = data.aws_cloudwatch_log_group.existing
-    values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop", log_group_class = "STANDARD" }
-  }
-
-  expect_failures = [data.aws_cloudwatch_log_group.existing]
 }
 
 run "rejects_log_retention_days_that_cloudwatch_lacks" {
