@@ -89,8 +89,8 @@ class _Stage:
 class Gateway:
     """The front, and the background thread that writes access logs.
 
-    Not modelled: WebSocket APIs, custom domains, and the permission to write logs (the account's role for
-    REST stages, log-delivery resource policies for HTTP stages): a log group that exists is written to.
+    Not modelled: WebSocket APIs, custom domains, and the permission to write logs (what the account's role for
+    REST stages may do, log-delivery resource policies for HTTP stages): a log group that exists is written to.
     """
 
     def __init__(self, emulator: Emulator) -> None:
