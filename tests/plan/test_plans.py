@@ -82,7 +82,7 @@ def planned(workspace: Workspace, directory: str) -> Plan:
     return Plan(workspace.show_json(directory, "saved.tfplan"))
 
 
-NATIVELY_TESTED = (".", "modules/metering", "modules/authorizer")
+NATIVELY_TESTED = (".", "modules/metering", "modules/authorizer", "modules/account_logging")
 
 
 @pytest.fixture(scope="module")
