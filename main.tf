@@ -17,6 +17,7 @@ module "metering" {
   api_key_secret          = var.api_key_secret
   api_key_version         = var.api_key_version
   existing_log_group      = var.metering.existing_log_group
+  existing_stages         = var.existing_stages
   log_retention_days      = var.log_retention_days
   metering_api            = var.metering.metering_api
   metering_url            = var.metering.metering_url

@@ -38,6 +38,11 @@ output "dead_letter_queue_url" {
   value       = one(module.metering[*].dead_letter_queue_url)
 }
 
+output "existing_stages" {
+  description = "What each stage of `existing_stages` logged to before it was metered, and gets back when its entry goes, by the same keys: `earlier_destination_arn`, null for nothing."
+  value       = var.metering == null ? {} : module.metering[0].existing_stages
+}
+
 output "http_authorizer_ids" {
   description = "Ids of the authorizers on HTTP APIs, by the keys of `http_apis`: a route's `authorizer_id`, with `authorization_type = \"CUSTOM\"`."
   value       = var.authorizer == null ? {} : module.authorizer[0].http_authorizer_ids
@@ -86,6 +91,11 @@ output "retry_queue_arn" {
 output "retry_queue_url" {
   description = "URL of the queue of records to be sent again, to look into it. Null without metering."
   value       = one(module.metering[*].retry_queue_url)
+}
+
+output "stage_logging_function_name" {
+  description = "Name of the function that switches access logs on at `existing_stages`, to find its logs. Null without such stages."
+  value       = one(module.metering[*].stage_logging_function_name)
 }
 
 output "websocket_authorizer_ids" {

@@ -89,6 +89,29 @@ variable "authorizer" {
   }
 }
 
+variable "existing_stages" {
+  description = <<-TEXT
+    Stages that are owned elsewhere (the console, another configuration, another tool) in this account and region, to switch access logs on at, by a name of your choice that stays: renaming an entry takes two applies, one without it. When an entry goes, its stage gets back what it logged before:
+    `kind` kind of the API: `REST`, `HTTP` or `WEBSOCKET`; REST and WEBSOCKET need the account's logging role, see `modules/account_logging`;
+    `api_id` the API's id;
+    `stage` the stage's name, also `$default`;
+    `replace_existing` whether to take over a stage that logs to somebody else's destination now; it gets nothing while the stage is metered (false).
+  TEXT
+  type = map(object({
+    kind             = string
+    api_id           = string
+    stage            = string
+    replace_existing = optional(bool, false)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.metering != null || length(var.existing_stages) == 0
+    error_message = "`existing_stages` must be empty where `metering` is null: nothing would read what the stages log. Leave `metering` out, or empty `existing_stages`."
+  }
+}
+
 variable "http_apis" {
   description = "HTTP APIs in this account and region to create an authorizer on, by a name of your choice that stays: it keys `http_authorizer_ids`. `id` is the API's id."
   type        = map(object({ id = string }))

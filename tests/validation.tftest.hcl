@@ -8,7 +8,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}" }
+    defaults = { json = "{}", minified_json = "{}" }
   }
 
   mock_data "aws_partition" {
@@ -122,4 +122,15 @@ run "rejects_a_key_of_the_authorizers_own_where_it_is_the_only_one" {
   }
 
   expect_failures = [var.authorizer]
+}
+
+run "rejects_existing_stages_without_metering" {
+  command = plan
+
+  variables {
+    metering        = null
+    existing_stages = { shop = { kind = "REST", api_id = "f6g7h8i9j0", stage = "live" } }
+  }
+
+  expect_failures = [var.existing_stages]
 }

@@ -27,6 +27,15 @@ output "dead_letter_queue_url" {
   value       = aws_sqs_queue.dead_letter.url
 }
 
+output "existing_stages" {
+  description = "What each stage of `existing_stages` logged to before it was metered, and gets back when its entry goes, by the same keys: `earlier_destination_arn`, null for nothing."
+  value = {
+    for key, invocation in aws_lambda_invocation.switch_on : key => {
+      earlier_destination_arn = try(jsondecode(invocation.result).earlier.destination_arn, null)
+    }
+  }
+}
+
 output "function_arn" {
   description = "ARN of the metering function, to subscribe it to further log groups, each with a permission (`aws_lambda_permission`) of its own."
   value       = aws_lambda_function.this.arn
@@ -62,4 +71,9 @@ output "retry_queue_url" {
 output "role_arn" {
   description = "ARN of the metering function's role, to name it in a key's or a secret's own policy."
   value       = aws_iam_role.function.arn
+}
+
+output "stage_logging_function_name" {
+  description = "Name of the function that switches access logs on at `existing_stages`, to find its logs. Null without such stages."
+  value       = one(module.stage_logging[*].name)
 }

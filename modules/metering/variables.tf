@@ -63,6 +63,52 @@ variable "existing_log_group" {
   }
 }
 
+variable "existing_stages" {
+  description = <<-TEXT
+    Stages that are owned elsewhere (the console, another configuration, another tool) in this account and region, to switch access logs on at, by a name of your choice that stays: renaming an entry takes two applies, one without it. When an entry goes, its stage gets back what it logged before:
+    `kind` kind of the API: `REST`, `HTTP` or `WEBSOCKET`; REST and WEBSOCKET need the account's logging role, see `modules/account_logging`;
+    `api_id` the API's id;
+    `stage` the stage's name, also `$default`;
+    `replace_existing` whether to take over a stage that logs to somebody else's destination now; it gets nothing while the stage is metered (false).
+  TEXT
+  type = map(object({
+    kind             = string
+    api_id           = string
+    stage            = string
+    replace_existing = optional(bool, false)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.existing_stages) : can(regex("^[A-Za-z0-9_-]{1,32}$", key))])
+    error_message = "`existing_stages` must have keys of 1 to 32 letters, digits, hyphens and underscores. Choose a short name for each stage."
+  }
+
+  validation {
+    condition     = alltrue([for stage in values(var.existing_stages) : contains(["REST", "HTTP", "WEBSOCKET"], coalesce(stage.kind, "null"))])
+    error_message = "`existing_stages[*].kind` must be one of REST, HTTP, WEBSOCKET. Use the API's type as the API Gateway console shows it."
+  }
+
+  validation {
+    condition     = alltrue([for stage in values(var.existing_stages) : can(regex("^[a-z0-9]+$", stage.api_id))])
+    error_message = "`existing_stages[*].api_id` must be the id of an API: lower-case letters and digits. Copy it from the API Gateway console, not a name or an ARN."
+  }
+
+  validation {
+    condition = alltrue([
+      for stage in values(var.existing_stages) :
+      can(regex("^[A-Za-z0-9_-]{1,128}$", stage.stage)) || (stage.kind == "HTTP" && stage.stage == "$default")
+    ])
+    error_message = "`existing_stages[*].stage` must be the name of a stage: 1 to 128 letters, digits, hyphens and underscores, or $default on an HTTP API. Copy it from the API Gateway console, without a slash."
+  }
+
+  validation {
+    condition     = length(distinct([for stage in values(var.existing_stages) : jsonencode([stage.api_id, stage.stage])])) == length(var.existing_stages)
+    error_message = "`existing_stages` must name each stage once. Remove one of the entries with the same `api_id` and `stage`."
+  }
+}
+
 variable "log_retention_days" {
   description = "Days that CloudWatch keeps the access logs (unless `existing_log_group` is set) and the function's logs."
   type        = number

@@ -7,7 +7,9 @@ from typing import Any
 import hcl2
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = {"root": ROOT, "metering": ROOT / "modules/metering", "authorizer": ROOT / "modules/authorizer"}
+MODULES = {"root": ROOT} | {
+    name: ROOT / "modules" / name for name in ("metering", "authorizer", "account_logging", "function")
+}
 EXAMPLES = {path.name: path for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()}
 CONFIGURATIONS = MODULES | EXAMPLES
 

@@ -38,7 +38,10 @@ def test_the_bounds_are_the_same_everywhere_and_leave_out_the_next_major(folder:
     assert text(settings.body["required_version"]) == ">= 1.11, < 2.0"
     [providers] = settings.body["required_providers"]
     bounds = {name: text(each["version"]) for name, each in providers.items() if not name.startswith("__")}
-    assert bounds == {"archive": ">= 2.6, < 3.0", "aws": ">= 5.100, < 7.0"}
+    used = {block.labels[0].partition("_")[0] for block in blocks(folder) if block.kind in ("resource", "data")}
+    calls = {"archive", "aws"} if blocks(folder, "module") else set()
+    expected = {"archive": ">= 2.6, < 3.0", "aws": ">= 5.100, < 7.0"}
+    assert bounds == {name: bound for name, bound in expected.items() if name in used | calls}
 
 
 @pytest.mark.parametrize(("name", "body"), EVERY_VARIABLE)
@@ -247,3 +250,16 @@ def test_every_validation_is_broken_by_a_native_test(module: str, name: str, rul
     """`make plan` runs them."""
     source = "\n".join(file.read_text() for file in MODULES[module].glob("tests/*.tftest.hcl"))
     assert len(re.findall(rf"expect_failures = \[[^\]]*\bvar\.{name}\b", source)) >= rules
+
+
+def test_a_stage_whose_giving_back_is_made_anew_is_switched_on_again() -> None:
+    """Made anew it has given the stage back, which without the other would go unmetered, and nothing would say so."""
+    [switch_on] = [
+        block
+        for block in blocks(MODULES["metering"], "resource")
+        if block.labels == ("aws_lambda_invocation", "switch_on")
+    ]
+    [lifecycle] = switch_on.body["lifecycle"]
+    assert [str(each).strip("${}") for each in lifecycle["replace_triggered_by"]] == [
+        "aws_lambda_invocation.give_back[each.key]"
+    ]

@@ -88,6 +88,7 @@ NATIVE_TESTS = (
     ("tests/conditions.tftest.hcl", "modules/metering"),
     ("tests/validation.tftest.hcl", "inputs/modules/metering"),
     ("tests/validation.tftest.hcl", "inputs/modules/authorizer"),
+    ("tests/validation.tftest.hcl", "modules/account_logging"),
 )
 
 
@@ -135,7 +136,7 @@ def test_every_native_test_is_run() -> None:
     ran = {(folder.removeprefix("inputs/"), file) for file, folder in NATIVE_TESTS}
     written = {
         (module, f"tests/{file.name}")
-        for module in (".", "modules/metering", "modules/authorizer")
+        for module in (".", "modules/account_logging", "modules/metering", "modules/authorizer")
         for file in (HERE.parents[1] / module / "tests").glob("*.tftest.hcl")
     }
     assert ran == written

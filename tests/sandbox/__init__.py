@@ -37,6 +37,8 @@ class Sandbox:
 
     :param source: the repository whose code workspaces copy
     :param revenium_port: a fixed port for Revenium; 0 chooses a free one
+    :param logging_role: whether the account has the role that REST and WebSocket stages need for access logs, as
+        most accounts do
     """
 
     emulator: Emulator
@@ -45,8 +47,9 @@ class Sandbox:
     terraform: Terraform
     folder: Path
 
-    def __init__(self, *, source: Path = REPOSITORY, revenium_port: int = 0) -> None:
+    def __init__(self, *, source: Path = REPOSITORY, revenium_port: int = 0, logging_role: bool = True) -> None:
         self._source = source
+        self._logging_role = logging_role
         self._revenium_port = revenium_port
         self._cleanup = contextlib.ExitStack()
         self._workspaces = 0
@@ -61,6 +64,8 @@ class Sandbox:
             self.emulator = Emulator(self.folder)
             stack.callback(self.emulator.stop)
             self.emulator.start()
+            if self._logging_role:
+                self._set_logging_role()
             self.gateway = Gateway(self.emulator)
             stack.callback(self.gateway.stop)
             self.gateway.start()
@@ -72,6 +77,12 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._cleanup.close()
+
+    def _set_logging_role(self) -> None:
+        role = f"arn:aws:iam::{self.emulator.account}:role/api-gateway-writes-logs"
+        self.client("apigateway").update_account(
+            patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
+        )
 
     @property
     def env(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ What is added:
   permission;
 * authorizers and Lambda integrations are invoked only with the function's permission;
 * a WebSocket connection reports each of its events to the gateway front, on the connection itself.
+* REST and WebSocket stages get access logs only where the account has a role to write them with.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import signal
 import sys
 import threading
 import time
+import urllib.parse
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -37,6 +39,7 @@ NO_PERMISSION = (
     "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute "
     "your function."
 )
+NO_LOGGING_ROLE = "CloudWatch Logs role ARN must be set in account settings to enable logging"
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 Observation = dict[str, Any]
@@ -123,6 +126,18 @@ def _install() -> None:
     _wrap(apigateway, "_create_authorizer", _as_given("_authorizers", "authorizerId", token_only))
     for name in ("_apis", "_authorizers", "_integrations", "_route_responses", "_ws_connections"):
         _attribute(apigateway, name)
+    _wrap(apigateway_v1, "_update_stage", _rest_stage_update)
+    for name in ("_create_stage", "_update_stage"):
+        _wrap(apigateway, name, _websocket_stage_change)
+    _wrap(apigateway, "handle_request", _http_management)
+    for module, name in (
+        (apigateway_v1, "_account_settings"),
+        (apigateway_v1, "_v1_error"),
+        (apigateway, "_apis"),
+        (apigateway, "_apigw_error"),
+        (apigateway, "_stages"),
+    ):
+        _attribute(module, name)
 
     _wrap(iam_actions, "extract_iam_action", _iam_action)
     _attribute(sqs, "_queue_by_arn")
@@ -186,6 +201,68 @@ def _start_message_move_task(data: dict[str, Any], _url: str) -> dict[str, str]:
             message.update(receive_count=0, first_receive_at=None, receipt_handle=None, visible_at=now, sent_at=now)
             destination["messages"].append(message)
     return {"TaskHandle": base64.b64encode(str(uuid.uuid4()).encode()).decode()}
+
+
+# ---- access logs of stages ----
+
+
+def _no_logging_role() -> bool:
+    """REST and WebSocket APIs write logs with one role of the account and region; without it AWS takes no settings.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+    """
+    from ministack.services import apigateway_v1
+
+    return not (apigateway_v1._account_settings.get("settings") or {}).get("cloudwatchRoleArn")
+
+
+def _rest_stage_update(original: Callable[..., Any]) -> Callable[..., Any]:
+    def update(api_id: str, stage: str, data: dict[str, Any]) -> Any:
+        from ministack.services import apigateway_v1
+
+        sets = [
+            operation
+            for operation in data.get("patchOperations", [])
+            if operation.get("path", "").startswith("/accessLogSettings") and operation.get("op") != "remove"
+        ]
+        if sets and _no_logging_role():
+            return apigateway_v1._v1_error("BadRequestException", NO_LOGGING_ROLE, 400)
+        return original(api_id, stage, data)
+
+    return update
+
+
+def _websocket_stage_change(original: Callable[..., Any]) -> Callable[..., Any]:
+    def change(api_id: str, *rest: Any) -> Any:
+        from ministack.services import apigateway
+
+        protocol = (apigateway._apis.get(api_id) or {}).get("protocolType")
+        if protocol == "WEBSOCKET" and rest[-1].get("accessLogSettings") and _no_logging_role():
+            return apigateway._apigw_error("BadRequestException", NO_LOGGING_ROLE, 400)
+        return original(api_id, *rest)
+
+    return change
+
+
+def _http_management(original: Handler) -> Handler:
+    """DeleteAccessLogSettings, which the emulator takes for the deletion of the whole stage.
+
+    https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-stages-stagename-accesslogsettings.html
+    """
+
+    async def handle(method: str, path: str, *rest: Any, **kwargs: Any) -> Any:
+        from ministack.services import apigateway
+
+        parts = urllib.parse.unquote(path).strip("/").split("/")
+        if method != "DELETE" or parts[:2] != ["v2", "apis"] or parts[5:] != ["accesslogsettings"]:
+            return await original(method, path, *rest, **kwargs)
+        stage = (apigateway._stages.get(parts[2]) or {}).get(parts[4])
+        if stage is None:
+            return apigateway._apigw_error("NotFoundException", "Invalid API identifier specified", 404)
+        stage.pop("accessLogSettings", None)
+        return 204, {}, b""
+
+    return handle
 
 
 def _note(**values: Any) -> None:

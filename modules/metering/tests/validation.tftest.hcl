@@ -8,7 +8,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}" }
+    defaults = { json = "{}", minified_json = "{}" }
   }
 
   mock_data "aws_partition" {
@@ -190,6 +190,116 @@ run "rejects_existing_log_group_of_the_function_itself" {
   }
 
   expect_failures = [var.existing_log_group]
+}
+
+run "accepts_existing_stages_of_each_kind" {
+  command = plan
+
+  variables {
+    existing_stages = {
+      "Shop-1" = { kind = "REST", api_id = "f6g7h8i9j0", stage = "live" }
+      "news_2" = { kind = "HTTP", api_id = "a1b2c3d4e5", stage = "$default", replace_existing = true }
+      "chat"   = { kind = "WEBSOCKET", api_id = "k1l2m3n4o5", stage = "live" }
+      "beta"   = { kind = "REST", api_id = "f6g7h8i9j0", stage = "beta" }
+    }
+  }
+}
+
+run "rejects_existing_stages_keys_with_a_slash" {
+  command = plan
+
+  variables {
+    existing_stages = {
+      "shop/live" = { kind = "REST", api_id = "f6g7h8i9j0", stage = "live" }
+    }
+  }
+
+  expect_failures = [var.existing_stages]
+}
+
+run "rejects_existing_stages_keys_too_long" {
+  command = plan
+
+  variables {
+    existing_stages = {
+      aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa = { kind = "REST", api_id = "f6g7h8i9j0", stage = "live" }
+    }
+  }
+
+  expect_failures = [var.existing_stages]
+}
+
+run "rejects_existing_stages_kind_unknown" {
+  command = plan
+
+  variables {
+    existing_stages = {
+      shop = { kind = "rest", api_id = "f6g7h8i9j0", stage = "live" }
+    }
+  }
+
+  expect_failures = [var.existing_stages]
+}
+
+run "rejects_existing_stages_kind_missing" {
+  command = plan
+
+  variables {
+    existing_stages = {
+      shop = { kind = null, api_id = "f6g7h8i9j0", stage = "live" }
+    }
+  }
+
+  expect_failures = [var.existing_stages]
+}
+
+run "rejects_existing_stages_api_id_by_arn" {
+  command = plan
+
+  variables {
+    existing_stages = {
+      shop = { kind = "REST", api_id = "arn:aws:apigateway:eu-central-1::/restapis/f6g7h8i9j0", stage = "live" }
+    }
+  }
+
+  expect_failures = [var.existing_stages]
+}
+
+run "rejects_existing_stages_stage_with_a_slash" {
+  command = plan
+
+  variables {
+    existing_stages = {
+      shop = { kind = "REST", api_id = "f6g7h8i9j0", stage = "live/" }
+    }
+  }
+
+  expect_failures = [var.existing_stages]
+}
+
+run "rejects_existing_stages_stage_default_of_a_rest_api" {
+  command = plan
+
+  variables {
+    existing_stages = {
+      shop = { kind = "REST", api_id = "f6g7h8i9j0", stage = "$default" }
+    }
+  }
+
+  expect_failures = [var.existing_stages]
+}
+
+run "rejects_existing_stages_that_name_a_stage_twice" {
+  command = plan
+
+  variables {
+    existing_stages = {
+      shop  = { kind = "REST", api_id = "f6g7h8i9j0", stage = "live" }
+      store = { kind = "REST", api_id = "f6g7h8i9j0", stage = "live" }
+    }
+  }
+
+  expect_failures = [var.existing_stages]
 }
 
 run "rejects_log_retention_days_that_cloudwatch_lacks" {
