@@ -4,7 +4,7 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint unit hcl plan e2e chaos chaos-ci sandbox docs requirements clean
+.PHONY: help demo test fmt lint unit hcl plan e2e chaos chaos-ci bench sandbox docs requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ chaos: $(VENV)/ready ## The metering function under random faults, to the last r
 chaos-ci: $(VENV)/ready ## The chaos runs of CI, and proof that they can fail
 	$(PY) -m pytest tests/chaos
 
+bench: $(VENV)/ready ## What the functions take, beside other ways to write them; fails where a target is missed
+	@PYTHONPATH=tests $(PY) -m bench
+
 requirements: ## Pin anew what requirements.in names
 	rm -rf $(VENV)
 	$$(tests/find-python) -m venv $(VENV)
@@ -58,7 +61,7 @@ requirements: ## Pin anew what requirements.in names
 	(echo "# Made from requirements.in by \`make requirements\`."; $(VENV)/bin/pip freeze) > requirements.txt
 
 clean: ## Remove the virtual environment and everything built
-	rm -rf modules/*/.build examples/*/.build tests/e2e/terraform/*/.terraform* tests/e2e/terraform/*/tf_resources.json $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf modules/*/.build examples/*/.build tests/e2e/terraform/*/.terraform* tests/e2e/terraform/*/tf_resources.json $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis bench.json
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/ready: requirements.txt tests/find-python

@@ -1,7 +1,9 @@
 locals {
+  # Not `try`, which takes an object for unknown when its ARN is, and with it how many policies there are.
+  authorizer_own_secret = var.authorizer == null ? null : var.authorizer.api_key_secret
   # A key of its own first, then the caller's secret, then the secret that metering stores the caller's key in.
   authorizer_api_key_secret = (
-    try(var.authorizer.api_key_secret, null) != null ? var.authorizer.api_key_secret :
+    local.authorizer_own_secret != null ? local.authorizer_own_secret :
     var.api_key_secret != null || var.metering == null ? var.api_key_secret :
     { arn = module.metering[0].api_key_secret_arn, kms_key_arn = null }
   )
@@ -37,18 +39,26 @@ module "authorizer" {
   count  = var.authorizer == null ? 0 : 1
   source = "./modules/authorizer"
 
+  allow_cache_seconds         = var.authorizer.allow_cache_seconds
   api_key                     = var.metering == null ? var.api_key : null
   api_key_secret              = local.authorizer_api_key_secret
   api_key_version             = var.api_key_version
+  authenticate                = var.authorizer.authenticate
   cache_ttl_seconds           = var.authorizer.cache_ttl_seconds
-  client_id_header            = var.authorizer.client_id_header
+  client_id_source            = var.authorizer.client_id_source
+  denial_response             = var.authorizer.denial_response
+  deny_cache_seconds          = var.authorizer.deny_cache_seconds
   entitlement_parameter       = var.authorizer.entitlement_parameter
   entitlement_timeout_seconds = var.authorizer.entitlement_timeout_seconds
   entitlement_url             = var.authorizer.entitlement_url
+  extra_identity_sources      = var.authorizer.extra_identity_sources
   http_apis                   = var.http_apis
   log_retention_days          = var.log_retention_days
+  mode                        = var.authorizer.mode
   name                        = var.name
   on_error                    = var.authorizer.on_error
   rest_apis                   = var.rest_apis
   runtime                     = var.runtime
+  stale_seconds               = var.authorizer.stale_seconds
+  websocket_apis              = var.websocket_apis
 }

@@ -9,8 +9,13 @@ output "api_key_secret_arn" {
 }
 
 output "authorizer_function_arn" {
-  description = "ARN of the authorizer function, to build a WebSocket or hand-made authorizer on. Null without the authorizer."
+  description = "ARN of the authorizer function, to name it in a policy of yours. Null without the authorizer."
   value       = one(module.authorizer[*].function_arn)
+}
+
+output "authorizer_function_invoke_arn" {
+  description = "What an authorizer of your own takes as its `authorizer_uri`, such as a `TOKEN` authorizer or one with payload 1.0; it needs an `aws_lambda_permission` of its own. Null without the authorizer."
+  value       = one(module.authorizer[*].function_invoke_arn)
 }
 
 output "authorizer_function_name" {
@@ -64,7 +69,7 @@ output "metering_role_arn" {
 }
 
 output "redeployment_hash" {
-  description = "Changes when the authorizers on REST APIs do: put it into the `triggers` of your `aws_api_gateway_deployment`, as a REST API takes a changed authorizer up with its next deployment only. Null without the authorizer."
+  description = "Changes when the authorizers on REST and WebSocket APIs or the denial responses do: put it into the `triggers` of your `aws_api_gateway_deployment` or `aws_apigatewayv2_deployment`, as these APIs take a change up with their next deployment only. Null without the authorizer."
   value       = one(module.authorizer[*].redeployment_hash)
 }
 
@@ -81,4 +86,9 @@ output "retry_queue_arn" {
 output "retry_queue_url" {
   description = "URL of the queue of records to be sent again, to look into it. Null without metering."
   value       = one(module.metering[*].retry_queue_url)
+}
+
+output "websocket_authorizer_ids" {
+  description = "Ids of the authorizers on WebSocket APIs, by the keys of `websocket_apis`: the `authorizer_id` of the route `$connect`, with `authorization_type = \"CUSTOM\"`."
+  value       = var.authorizer == null ? {} : module.authorizer[0].websocket_authorizer_ids
 }

@@ -25,25 +25,51 @@ variable "api_key_version" {
 variable "authorizer" {
   description = <<-TEXT
     Authorization of callers by their Revenium entitlement; null leaves it out. What is not set takes the default of `modules/authorizer`:
+    `allow_cache_seconds` how long one instance of the function repeats "entitled" without asking Revenium, 0 to 3600 (30);
     `api_key_secret` a key of its own, where the metering key may not check entitlements (the root's key);
-    `cache_ttl_seconds` how long API Gateway repeats an answer, 0 to 3600 (30);
-    `client_id_header` request header with the caller's client id (clientId);
-    `entitlement_parameter` what callers send as it: `application` or `productKey` (application);
-    `entitlement_timeout_seconds` how long to wait for Revenium, 1 to 8 (3);
+    `authenticate` Python file of yours that says who is calling, and a secret for it (none);
+    `cache_ttl_seconds` how long API Gateway repeats an answer, 0 to 3600: a lost entitlement lets in for at most this plus `allow_cache_seconds`, and 0 in both asks on every call (30);
+    `client_id_source` what carries the client id: `type` is `header`, `query`, `jwt_claim`, `api_key` or `certificate`, `name` that of the header, parameter or claim (the header clientId);
+    `denial_response` status 402, 403 or 429 and JSON with the reason for those whom REST APIs turn away, readable for the pages of `cors_origin` (API Gateway's own answer);
+    `deny_cache_seconds` how long one instance of the function repeats "not entitled", 0 to 3600 (10);
+    `entitlement_parameter` what callers send as their client id: `application` or `productKey` (application);
+    `entitlement_timeout_seconds` how long the function's whole answer may take, 1 to 8 (3);
     `entitlement_url` full URL of the check of an EU or private Revenium instance (the public instance);
-    `on_error` answer while Revenium cannot be asked: `deny` or `allow` (deny).
+    `extra_identity_sources` up to 5 headers and query parameters, by `type` and `name`, that a call has to bring as well (none);
+    `mode` `enforce`, or let everyone in: `observe` checks and counts, `identify` only notes the client id (enforce);
+    `on_error` answer while Revenium cannot be asked and no earlier decision is at hand: `deny` or `allow` (deny);
+    `stale_seconds` how old a decision may be that is repeated while Revenium cannot be asked, 0 to 86400 (300).
   TEXT
   type = object({
+    allow_cache_seconds = optional(number)
     api_key_secret = optional(object({
       arn         = string
       kms_key_arn = optional(string)
     }))
-    cache_ttl_seconds           = optional(number)
-    client_id_header            = optional(string)
+    authenticate = optional(object({
+      file = string
+      secret = optional(object({
+        arn         = string
+        kms_key_arn = optional(string)
+      }))
+    }))
+    cache_ttl_seconds = optional(number)
+    client_id_source = optional(object({
+      type = optional(string)
+      name = optional(string)
+    }))
+    denial_response = optional(object({
+      status_code = optional(number)
+      cors_origin = optional(string)
+    }))
+    deny_cache_seconds          = optional(number)
     entitlement_parameter       = optional(string)
     entitlement_timeout_seconds = optional(number)
     entitlement_url             = optional(string)
+    extra_identity_sources      = optional(list(object({ type = string, name = string })))
+    mode                        = optional(string)
     on_error                    = optional(string)
+    stale_seconds               = optional(number)
   })
   default = {}
 
@@ -58,8 +84,8 @@ variable "authorizer" {
   }
 
   validation {
-    condition     = var.authorizer != null || length(var.rest_apis) + length(var.http_apis) == 0
-    error_message = "`authorizer` must not be null while `rest_apis` or `http_apis` name an API: its calls would not be authorized. Leave `authorizer` out, or empty both."
+    condition     = var.authorizer != null || length(var.rest_apis) + length(var.http_apis) + length(var.websocket_apis) == 0
+    error_message = "`authorizer` must not be null while `rest_apis`, `http_apis` or `websocket_apis` name an API: its calls would not be authorized. Leave `authorizer` out, or empty all three."
   }
 }
 
@@ -142,5 +168,12 @@ variable "runtime" {
   description = "Lambda runtime of the functions. `python3.14` needs aws provider 6."
   type        = string
   default     = "python3.12"
+  nullable    = false
+}
+
+variable "websocket_apis" {
+  description = "WebSocket APIs in this account and region to create an authorizer on, by a name of your choice that stays: it keys `websocket_authorizer_ids`. `id` is the API's id."
+  type        = map(object({ id = string }))
+  default     = {}
   nullable    = false
 }

@@ -23,6 +23,7 @@ mock_provider "aws" {
 variables {
   api_key_secret = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:revenium-AbCdEf" }
   rest_apis      = { shop = { id = "f6g7h8i9j0" } }
+  websocket_apis = { shop = { id = "k1l2m3n4o5" } }
 }
 
 run "accepts_valid_inputs" {
@@ -33,8 +34,9 @@ run "accepts_metering_alone" {
   command = plan
 
   variables {
-    authorizer = null
-    rest_apis  = {}
+    authorizer     = null
+    rest_apis      = {}
+    websocket_apis = {}
   }
 }
 
@@ -69,7 +71,7 @@ run "accepts_nulls_for_what_the_modules_have_defaults_for" {
   command = plan
 
   variables {
-    authorizer = { cache_ttl_seconds = null, on_error = null }
+    authorizer = { cache_ttl_seconds = null, client_id_source = { name = "X-Consumer" }, denial_response = {}, on_error = null }
     metering   = { metering_api = null }
   }
 }
@@ -78,7 +80,19 @@ run "rejects_apis_without_an_authorizer" {
   command = plan
 
   variables {
+    authorizer     = null
+    websocket_apis = {}
+  }
+
+  expect_failures = [var.authorizer]
+}
+
+run "rejects_websocket_apis_without_an_authorizer" {
+  command = plan
+
+  variables {
     authorizer = null
+    rest_apis  = {}
   }
 
   expect_failures = [var.authorizer]
@@ -88,9 +102,10 @@ run "rejects_neither_metering_nor_authorizer" {
   command = plan
 
   variables {
-    authorizer = null
-    metering   = null
-    rest_apis  = {}
+    authorizer     = null
+    metering       = null
+    rest_apis      = {}
+    websocket_apis = {}
   }
 
   expect_failures = [var.authorizer]

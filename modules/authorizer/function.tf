@@ -24,13 +24,22 @@ resource "aws_lambda_function" "this" {
   environment {
     variables = merge(
       {
+        REVENIUM_ALLOW_CACHE_SECONDS         = var.allow_cache_seconds
         REVENIUM_API_KEY_SECRET_ARN          = local.api_key_secret_arn
-        REVENIUM_CLIENT_ID_SOURCE            = "header:${var.client_id_header}"
+        REVENIUM_CLIENT_ID_SOURCE            = local.client_id_source
+        REVENIUM_DENY_CACHE_SECONDS          = var.deny_cache_seconds
         REVENIUM_ENTITLEMENT_PARAMETER       = var.entitlement_parameter
         REVENIUM_ENTITLEMENT_TIMEOUT_SECONDS = var.entitlement_timeout_seconds
+        REVENIUM_MODE                        = var.mode
         REVENIUM_ON_ERROR                    = var.on_error
+        REVENIUM_STALE_SECONDS               = var.stale_seconds
       },
+      var.authenticate == null ? {} : { REVENIUM_AUTHENTICATE = true },
+      local.authenticate_secret == null ? {} : { REVENIUM_AUTHENTICATE_SECRET_ARN = local.authenticate_secret.arn },
       var.entitlement_url == null ? {} : { REVENIUM_ENTITLEMENT_URL = var.entitlement_url },
+      length(var.extra_identity_sources) == 0 ? {} : {
+        REVENIUM_EXTRA_IDENTITY_SOURCES = join(",", [for source in var.extra_identity_sources : "${source.type}:${source.name}"])
+      },
     )
   }
 

@@ -6,10 +6,10 @@ resource "aws_apigatewayv2_authorizer" "this" {
   authorizer_type                   = "REQUEST"
   authorizer_uri                    = aws_lambda_function.this.invoke_arn
   authorizer_payload_format_version = "2.0"
-  authorizer_result_ttl_in_seconds  = var.cache_ttl_seconds
+  authorizer_result_ttl_in_seconds  = local.gateway_cache_seconds
   # The function answers every kind of API alike, with an IAM policy.
   enable_simple_responses = false
-  identity_sources        = ["$request.header.${var.client_id_header}"]
+  identity_sources        = local.gateway_identity_sources.http
 }
 
 resource "aws_lambda_permission" "http" {

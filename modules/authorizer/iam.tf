@@ -66,3 +66,42 @@ resource "aws_iam_role_policy" "api_key" {
   role   = aws_iam_role.function.name
   policy = data.aws_iam_policy_document.api_key.json
 }
+
+locals {
+  # Not `try`, which takes an object for unknown when its ARN is.
+  authenticate_secret = var.authenticate == null ? null : var.authenticate.secret
+}
+
+data "aws_iam_policy_document" "authenticate" {
+  count = local.authenticate_secret == null ? 0 : 1
+
+  statement {
+    sid       = "ReadSecretOfTheHook"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [local.authenticate_secret.arn]
+  }
+
+  dynamic "statement" {
+    for_each = compact([local.authenticate_secret.kms_key_arn])
+
+    content {
+      sid       = "DecryptSecretOfTheHookThroughSecretsManager"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.${split(":", statement.value)[3]}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "authenticate" {
+  count = local.authenticate_secret == null ? 0 : 1
+
+  name   = "read-authenticate-secret"
+  role   = aws_iam_role.function.name
+  policy = data.aws_iam_policy_document.authenticate[0].json
+}

@@ -1,6 +1,13 @@
 output "function_arn" {
-  description = "ARN of the authorizer function, to build a WebSocket or hand-made authorizer on."
+  description = "ARN of the authorizer function, to name it in a policy of yours."
   value       = aws_lambda_function.this.arn
+}
+
+output "function_invoke_arn" {
+  description = "What an authorizer of your own takes as its `authorizer_uri`, such as a `TOKEN` authorizer or one with payload 1.0; it needs an `aws_lambda_permission` of its own."
+  value       = aws_lambda_function.this.invoke_arn
+
+  depends_on = [aws_iam_role_policy.api_key, aws_iam_role_policy.authenticate, aws_secretsmanager_secret_version.api_key]
 }
 
 output "function_name" {
@@ -12,24 +19,38 @@ output "http_authorizer_ids" {
   description = "Ids of the authorizers on HTTP APIs, by the keys of `http_apis`: a route's `authorizer_id`, with `authorization_type = \"CUSTOM\"`."
   value       = { for key, authorizer in aws_apigatewayv2_authorizer.this : key => authorizer.id }
 
-  depends_on = [aws_iam_role_policy.api_key, aws_lambda_permission.http, aws_secretsmanager_secret_version.api_key]
+  depends_on = [aws_iam_role_policy.api_key, aws_iam_role_policy.authenticate, aws_lambda_permission.http, aws_secretsmanager_secret_version.api_key]
 }
 
 output "redeployment_hash" {
-  description = "Changes when the authorizers on REST APIs do: put it into the `triggers` of your `aws_api_gateway_deployment`, as a REST API takes a changed authorizer up with its next deployment only."
-  value       = sha256(jsonencode([local.function_name, local.rest_identity_source, var.cache_ttl_seconds]))
+  description = "Changes when the authorizers on REST and WebSocket APIs or the denial responses do: put it into the `triggers` of your `aws_api_gateway_deployment` or `aws_apigatewayv2_deployment`, as these APIs take a change up with their next deployment only."
+  value = sha256(jsonencode([
+    local.function_name,
+    local.rest_identity_source,
+    local.gateway_cache_seconds,
+    local.gateway_identity_sources.websocket,
+    local.denial_responses,
+    local.denial_headers,
+  ]))
 
-  depends_on = [aws_api_gateway_authorizer.this]
+  depends_on = [aws_api_gateway_authorizer.this, aws_api_gateway_gateway_response.denial, aws_apigatewayv2_authorizer.websocket]
 }
 
 output "rest_authorizer_ids" {
   description = "Ids of the authorizers on REST APIs, by the keys of `rest_apis`: a method's `authorizer_id`, with `authorization = \"CUSTOM\"`."
   value       = { for key, authorizer in aws_api_gateway_authorizer.this : key => authorizer.id }
 
-  depends_on = [aws_iam_role_policy.api_key, aws_lambda_permission.rest, aws_secretsmanager_secret_version.api_key]
+  depends_on = [aws_iam_role_policy.api_key, aws_iam_role_policy.authenticate, aws_lambda_permission.rest, aws_secretsmanager_secret_version.api_key]
 }
 
 output "role_arn" {
   description = "ARN of the authorizer function's role, to name it in a key's or a secret's own policy."
   value       = aws_iam_role.function.arn
+}
+
+output "websocket_authorizer_ids" {
+  description = "Ids of the authorizers on WebSocket APIs, by the keys of `websocket_apis`: the `authorizer_id` of the route `$connect`, with `authorization_type = \"CUSTOM\"`."
+  value       = { for key, authorizer in aws_apigatewayv2_authorizer.websocket : key => authorizer.id }
+
+  depends_on = [aws_iam_role_policy.api_key, aws_iam_role_policy.authenticate, aws_lambda_permission.websocket, aws_secretsmanager_secret_version.api_key]
 }

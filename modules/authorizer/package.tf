@@ -1,8 +1,9 @@
 locals {
   functions_path = "${path.module}/../../functions"
-  package_files = {
-    for file in fileset(local.functions_path, "{authorizer,revenium}/**/*.py") : file => file("${local.functions_path}/${file}")
-  }
+  package_files = merge(
+    { for file in fileset(local.functions_path, "{authorizer,revenium}/**/*.py") : file => file("${local.functions_path}/${file}") },
+    var.authenticate == null ? {} : { "authenticate.py" = file(var.authenticate.file) },
+  )
   # Of this instance alone: two that wrote one file would deploy each other's code.
   package_path = "${path.module}/.build/${local.account}-${local.region}-${local.function_name}.zip"
 }
@@ -23,7 +24,7 @@ data "archive_file" "package" {
 
     content {
       filename = source.key
-      # Public, but a plan would print all of it.
+      # No secret, but a plan would print all of it.
       content = sensitive(source.value)
     }
   }

@@ -1,5 +1,7 @@
 locals {
-  rest_identity_source = "method.request.header.${var.client_id_header}"
+  # Nothing is required where everybody is let in. Left out, the provider asks for the Authorization header, and API
+  # Gateway refuses an empty one; the caller's address is always there.
+  rest_identity_source = local.enforced ? join(",", local.gateway_identity_sources.rest) : "context.identity.sourceIp"
 }
 
 resource "aws_api_gateway_authorizer" "this" {
@@ -9,7 +11,7 @@ resource "aws_api_gateway_authorizer" "this" {
   rest_api_id                      = each.value.id
   type                             = "REQUEST"
   authorizer_uri                   = aws_lambda_function.this.invoke_arn
-  authorizer_result_ttl_in_seconds = var.cache_ttl_seconds
+  authorizer_result_ttl_in_seconds = local.gateway_cache_seconds
   identity_source                  = local.rest_identity_source
 }
 

@@ -1,3 +1,15 @@
+variable "allow_cache_seconds" {
+  description = "Seconds that one instance of the function repeats \"entitled\" for a client id without asking Revenium: comes on top of `cache_ttl_seconds`, so that a lost entitlement lets a caller in for the sum of both at the most. 0 in both asks on every call."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.allow_cache_seconds >= 0 && var.allow_cache_seconds <= 3600 && floor(var.allow_cache_seconds) == var.allow_cache_seconds
+    error_message = "`allow_cache_seconds` must be a whole number from 0 to 3600. Use 0 to ask Revenium each time."
+  }
+}
+
 variable "api_key" {
   description = "Revenium API key for the module to store in a secret of its own. It is kept in Secrets Manager only, in neither plan nor state; set it on every run, and raise `api_key_version` to store another: a key that is rotated elsewhere belongs into a secret of yours. Set either this or `api_key_secret`."
   type        = string
@@ -47,8 +59,45 @@ variable "api_key_version" {
   }
 }
 
+variable "authenticate" {
+  description = "Python file of yours that says who is calling: its function `authenticate(request)` returns the client id, or None to turn the caller away. `file` is its path, built on `path.module`, `secret` a Secrets Manager secret that it gets as `request.secret`. It may depend on nothing but that and the identity sources, since API Gateway repeats the answer to calls that agree in these. Null takes the client id as it is."
+  type = object({
+    file = string
+    secret = optional(object({
+      arn         = string
+      kms_key_arn = optional(string)
+    }))
+  })
+  default = null
+
+  validation {
+    condition     = var.authenticate == null || can(regex("[.]py$", var.authenticate.file))
+    error_message = "`authenticate.file` must be the path of a Python file, ending in .py. Put the function into a file of its own."
+  }
+
+  validation {
+    condition     = var.authenticate == null || try(fileexists(var.authenticate.file), false)
+    error_message = "`authenticate.file` must be a file that is there. Build its path on `path.module`, the folder that names it."
+  }
+
+  validation {
+    condition     = var.authenticate == null || can(regex("(?m)^def authenticate\\(", file(var.authenticate.file)))
+    error_message = "`authenticate.file` must define the function `authenticate` with `def`, at the file's top level. Without it every caller would be turned away."
+  }
+
+  validation {
+    condition     = try(var.authenticate.secret, null) == null || can(regex("^arn:aws(-[a-z]+)*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$", var.authenticate.secret.arn))
+    error_message = "`authenticate.secret.arn` must be the full ARN of a Secrets Manager secret, up to the hyphen and 6 characters that AWS appends to its name. Copy it from the secret, or leave `secret` out."
+  }
+
+  validation {
+    condition     = try(var.authenticate.secret.kms_key_arn, null) == null || can(regex("^arn:aws(-[a-z]+)*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.authenticate.secret.kms_key_arn))
+    error_message = "`authenticate.secret.kms_key_arn` must be the ARN of a KMS key (`...:key/<id>`), not an alias or a bare id. Copy the key's ARN, or leave it out for a secret under the AWS-managed key."
+  }
+}
+
 variable "cache_ttl_seconds" {
-  description = "Seconds that API Gateway repeats the answer for a client id without asking again: how long a lost entitlement still lets a caller in, and how long a new one stays shut out. 0 asks on every call."
+  description = "Seconds that API Gateway repeats the answer to calls with the same identity sources without asking the function. A lost entitlement lets a caller in for at most this plus `allow_cache_seconds`, a new one stays shut out for at most this plus `deny_cache_seconds`; 0 in all three asks on every call. WebSocket APIs repeat nothing, and the modes `observe` and `identify` switch it off."
   type        = number
   default     = 30
   nullable    = false
@@ -59,15 +108,74 @@ variable "cache_ttl_seconds" {
   }
 }
 
-variable "client_id_header" {
-  description = "Request header that carries the caller's client id. A call without it is turned away: with 401 and without asking the function, unless `cache_ttl_seconds` is 0."
-  type        = string
-  default     = "clientId"
+variable "client_id_source" {
+  description = "Where a call carries its client id: a `header` or a `query` parameter by its `name` (clientId); a claim (`jwt_claim`) by its `name` (sub) of the token in the Authorization header, which something in front of the API must have verified, since the function does not; the id of the gateway's API key (`api_key`, on REST and WebSocket APIs); or the subject of the client's certificate (`certificate`, on REST and HTTP APIs with mutual TLS). A call without it is turned away: on REST and HTTP APIs with 401 and without asking the function, unless `cache_ttl_seconds` is 0."
+  type = object({
+    type = optional(string, "header")
+    name = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["api_key", "certificate", "header", "jwt_claim", "query"], var.client_id_source.type)
+    error_message = "`client_id_source.type` must be one of api_key, certificate, header, jwt_claim, query. Leave it out for header."
+  }
+
+  validation {
+    condition     = !contains(["header", "query"], var.client_id_source.type) || var.client_id_source.name == null || can(regex("^[A-Za-z0-9._-]{1,128}$", var.client_id_source.name))
+    error_message = "`client_id_source.name` must be 1 to 128 letters, digits, dots, underscores and hyphens, which is what API Gateway takes as the name of a header or query parameter. Leave it out for clientId."
+  }
+
+  validation {
+    condition     = var.client_id_source.type != "jwt_claim" || var.client_id_source.name == null || can(regex("^[!-+\\--~]{1,128}$", var.client_id_source.name))
+    error_message = "`client_id_source.name` must be the name of a claim, 1 to 128 printable ASCII characters without spaces or commas. Leave it out for sub."
+  }
+
+  validation {
+    condition     = !contains(["api_key", "certificate"], var.client_id_source.type) || var.client_id_source.name == null
+    error_message = "`client_id_source.name` must be left out with the types api_key and certificate: there is one of each. Remove it."
+  }
+
+  validation {
+    condition     = var.client_id_source.type != "api_key" || length(var.http_apis) == 0
+    error_message = "`client_id_source.type` must not be api_key while `http_apis` names an API: HTTP APIs have no API keys. Choose another type, or leave the HTTP APIs to an instance with another `name`."
+  }
+
+  validation {
+    condition     = var.client_id_source.type != "certificate" || length(var.websocket_apis) == 0
+    error_message = "`client_id_source.type` must not be certificate while `websocket_apis` names an API: WebSocket APIs have no mutual TLS. Choose another type, or leave the WebSocket APIs to an instance with another `name`."
+  }
+}
+
+variable "denial_response" {
+  description = "How REST APIs answer callers who are turned away: JSON with the reason, under `status_code` (402, 403 or 429) to those whom the function denied, and under 401 to those without a client id or an extra identity source. `cors_origin` is the origin whose pages may read it (`https://app.example.com`, or `*`). It holds for the whole API, other authorizers' denials included; AWS has no such thing on HTTP and WebSocket APIs. Null leaves API Gateway's own answers."
+  type = object({
+    status_code = optional(number, 403)
+    cors_origin = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.denial_response == null || contains([402, 403, 429], try(var.denial_response.status_code, 403))
+    error_message = "`denial_response.status_code` must be one of 402, 403, 429. Leave it out for 403."
+  }
+
+  validation {
+    condition     = try(var.denial_response.cors_origin, null) == null || can(regex("^([*]|[a-z][a-z0-9+.-]*://[A-Za-z0-9.-]+(:[0-9]{1,5})?)$", var.denial_response.cors_origin))
+    error_message = "`denial_response.cors_origin` must be * or an origin, `scheme://host` with an optional port, without a path, quotes or a trailing slash. Copy the Origin header that the browser sends."
+  }
+}
+
+variable "deny_cache_seconds" {
+  description = "Seconds that one instance of the function repeats \"not entitled\" for a client id without asking Revenium: comes on top of `cache_ttl_seconds`, so that a new entitlement stays shut out for the sum of both at the most."
+  type        = number
+  default     = 10
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", var.client_id_header))
-    error_message = "`client_id_header` must be the name of an HTTP header: letters, digits and !#$%&'*+.^_|~- without spaces or a colon. Leave it out for clientId."
+    condition     = var.deny_cache_seconds >= 0 && var.deny_cache_seconds <= 3600 && floor(var.deny_cache_seconds) == var.deny_cache_seconds
+    error_message = "`deny_cache_seconds` must be a whole number from 0 to 3600. Use 0 to ask Revenium each time."
   }
 }
 
@@ -84,7 +192,7 @@ variable "entitlement_parameter" {
 }
 
 variable "entitlement_timeout_seconds" {
-  description = "Seconds to wait for Revenium's answer before `on_error` decides. API Gateway waits 10 s for the function as a whole."
+  description = "Seconds for the function's whole answer, the hook included, before an earlier decision or `on_error` answers. API Gateway waits 10 s."
   type        = number
   default     = 3
   nullable    = false
@@ -108,6 +216,41 @@ variable "entitlement_url" {
   validation {
     condition     = var.entitlement_url == null || can(regex("^[^\\s?#]*[^\\s?#/]$", var.entitlement_url))
     error_message = "`entitlement_url` must have no query, fragment, spaces or trailing slash. Give the URL up to the end of its path."
+  }
+}
+
+variable "extra_identity_sources" {
+  description = "Headers and query parameters, besides `client_id_source`, that a call has to bring and that the hook of `authenticate` gets to see: by `type` (`header`, `query`) and `name`. API Gateway repeats an answer only to calls that agree in all of them; on REST and HTTP APIs it turns a call away that lacks one, with 401."
+  type        = list(object({ type = string, name = string }))
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for source in var.extra_identity_sources : try(contains(["header", "query"], source.type), false)])
+    error_message = "`extra_identity_sources[*].type` must be one of header, query. Nothing else of a call can be named."
+  }
+
+  validation {
+    condition     = alltrue([for source in var.extra_identity_sources : can(regex("^[A-Za-z0-9._-]{1,128}$", source.name))])
+    error_message = "`extra_identity_sources[*].name` must be 1 to 128 letters, digits, dots, underscores and hyphens, which is what API Gateway takes as the name of a header or query parameter. Have callers use such a name."
+  }
+
+  validation {
+    condition     = length(var.extra_identity_sources) <= 5
+    error_message = "`extra_identity_sources` must name at most 5 headers and query parameters. Have callers put what belongs together into one."
+  }
+
+  validation {
+    condition     = length(distinct([for source in var.extra_identity_sources : "${source.type}:${source.type == "header" ? lower(source.name) : source.name}"])) == length(var.extra_identity_sources)
+    error_message = "`extra_identity_sources` must name nothing twice; headers are compared without case. Remove the second."
+  }
+
+  validation {
+    condition = !anytrue([
+      for source in var.extra_identity_sources : source.type == local.client_id_carrier.type &&
+      (source.type == "header" ? lower(source.name) == lower(local.client_id_carrier.name) : source.name == local.client_id_carrier.name)
+    ])
+    error_message = "`extra_identity_sources` must not name what `client_id_source` is read from: it is an identity source already. Remove it."
   }
 }
 
@@ -140,6 +283,18 @@ variable "log_retention_days" {
   }
 }
 
+variable "mode" {
+  description = "What the function does with callers: `enforce` turns away whom Revenium does not entitle; `observe` asks Revenium and only counts, `identify` asks nothing, and both let everyone in and put the client id into the access log. These two ask the function on every call, whatever `cache_ttl_seconds` is, since API Gateway would answer 401 to a call without an identity source."
+  type        = string
+  default     = "enforce"
+  nullable    = false
+
+  validation {
+    condition     = contains(["enforce", "identify", "observe"], var.mode)
+    error_message = "`mode` must be one of enforce, identify, observe. Leave it out for enforce."
+  }
+}
+
 variable "name" {
   description = "Prefix of the name of everything the module creates; two instances in one account and region need two names. Another name replaces everything."
   type        = string
@@ -158,7 +313,7 @@ variable "name" {
 }
 
 variable "on_error" {
-  description = "Answer to a caller while Revenium cannot be asked: `deny` shuts all callers out, `allow` lets all in."
+  description = "Answer to a caller while Revenium cannot be asked and no decision from the last `stale_seconds` is at hand: `deny` shuts the caller out, `allow` lets the caller in."
   type        = string
   default     = "deny"
   nullable    = false
@@ -186,8 +341,8 @@ variable "rest_apis" {
   }
 
   validation {
-    condition     = length(var.rest_apis) + length(var.http_apis) <= 50
-    error_message = "`rest_apis` and `http_apis` must name at most 50 APIs together, the permissions that fit into one function's policy of 20,480 bytes. Move some to a second instance with another `name`."
+    condition     = length(var.rest_apis) + length(var.http_apis) + length(var.websocket_apis) <= 50
+    error_message = "`rest_apis`, `http_apis` and `websocket_apis` must name at most 50 APIs together, the permissions that fit into one function's policy of 20,480 bytes. Move some to a second instance with another `name`."
   }
 }
 
@@ -200,5 +355,34 @@ variable "runtime" {
   validation {
     condition     = contains(["python3.11", "python3.12", "python3.13", "python3.14"], var.runtime)
     error_message = "`runtime` must be one of python3.11, python3.12, python3.13, python3.14. Leave it out for python3.12."
+  }
+}
+
+variable "stale_seconds" {
+  description = "Seconds for which a decision may be repeated while Revenium cannot be asked; after that, and for callers without one, `on_error` decides. An entitlement that is lost meanwhile lets its caller in for as long. 0 is never."
+  type        = number
+  default     = 300
+  nullable    = false
+
+  validation {
+    condition     = var.stale_seconds >= 0 && var.stale_seconds <= 86400 && floor(var.stale_seconds) == var.stale_seconds
+    error_message = "`stale_seconds` must be a whole number from 0 to 86400. Use 0 to have `on_error` decide at once."
+  }
+}
+
+variable "websocket_apis" {
+  description = "WebSocket APIs in this account and region to create an authorizer on, by a name of your choice that stays: it keys `websocket_authorizer_ids`. `id` is the API's id."
+  type        = map(object({ id = string }))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.websocket_apis) : can(regex("^[A-Za-z0-9_-]{1,32}$", key))])
+    error_message = "`websocket_apis` must have keys of 1 to 32 letters, digits, hyphens and underscores. Choose a short name for each API."
+  }
+
+  validation {
+    condition     = alltrue([for api in values(var.websocket_apis) : can(regex("^[a-z0-9]+$", api.id))])
+    error_message = "`websocket_apis[*].id` must be the id of an API: lower-case letters and digits. Pass `aws_apigatewayv2_api.<name>.id`, not a name or an ARN."
   }
 }

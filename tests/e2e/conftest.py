@@ -4,10 +4,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
-from e2e.deployed import API_KEY, ROOT_MODULES, TwoInstances, variables
+from e2e.deployed import API_KEY, ROOT_MODULES, Applied, TwoInstances, variables
 from sandbox import Sandbox
 
 
@@ -34,16 +35,47 @@ def nothing_went_wrong_beside_the_test(sandbox: Sandbox) -> Iterator[None]:
     sandbox.check()
 
 
+@dataclass(frozen=True)
+class Applying:
+    """Root modules on their way from the beginning, while the examples are applied and called."""
+
+    two_instances: Future[TwoInstances]
+    authorizers: Future[Applied]
+    signed_clients: Future[Applied]
+
+
 @pytest.fixture(scope="session", autouse=True)
-def applying(sandbox: Sandbox) -> Iterator[Future[TwoInstances]]:
-    """two_instances is on its way from the beginning, while the examples are applied and called."""
-    with ThreadPoolExecutor(1) as executor:
-        yield executor.submit(apply_two_instances, sandbox)
+def applying(sandbox: Sandbox) -> Iterator[Applying]:
+    with ThreadPoolExecutor(3) as executor:
+        yield Applying(
+            executor.submit(apply_two_instances, sandbox),
+            executor.submit(apply, sandbox, "authorizers"),
+            executor.submit(apply, sandbox, "signed_clients"),
+        )
 
 
 @pytest.fixture(scope="session")
-def two_instances(applying: Future[TwoInstances]) -> TwoInstances:
-    return applying.result()
+def two_instances(applying: Applying) -> TwoInstances:
+    return applying.two_instances.result()
+
+
+@pytest.fixture(scope="session")
+def authorizers(applying: Applying) -> Applied:
+    return applying.authorizers.result()
+
+
+@pytest.fixture(scope="session")
+def signed_clients(applying: Applying) -> Applied:
+    return applying.signed_clients.result()
+
+
+def apply(sandbox: Sandbox, name: str) -> Applied:
+    directory = f"tests/e2e/terraform/{name}"
+    workspace = sandbox.workspace()
+    shutil.copytree(ROOT_MODULES / name, workspace.root / directory)
+    workspace.init(directory)
+    workspace.apply(directory, variables=variables(sandbox))
+    return Applied(directory, workspace, workspace.output(directory))
 
 
 def apply_two_instances(sandbox: Sandbox) -> TwoInstances:

@@ -33,6 +33,15 @@ class TwoInstances:
     outputs: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Applied:
+    """A root module, applied in a workspace."""
+
+    directory: str
+    workspace: Workspace
+    outputs: dict[str, Any]
+
+
 def real_differences(changes: list[dict[str, Any]]) -> list[str]:
     """`address: attribute` of what a plan would change, without the emulator's known false differences."""
     found = []

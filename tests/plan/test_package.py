@@ -62,3 +62,19 @@ def test_a_second_build_elsewhere_gives_the_same_bytes_and_nothing_but_our_code(
         }
         digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (built[module], built_again[module])]
         assert digests[0] == digests[1]
+
+
+def test_a_hook_lies_at_the_root_of_the_zip_and_a_change_of_it_is_taken_up(sandbox: Sandbox) -> None:
+    workspace = sandbox.workspace()
+    shutil.copytree(HERE / "terraform", workspace.root / "tests" / "plan" / "terraform")
+    directory = "tests/plan/terraform/authorizer_variants"
+    workspace.init(directory)
+    hook = workspace.root / "examples" / "signed-clients" / "authenticate.py"
+    for source in (hook.read_text(), hook.read_text() + "# another\n"):
+        hook.write_text(source)
+        target = '-target=module.variant["hook"].module.authorizer[0].data.archive_file.package'
+        workspace.apply(directory, options=[target])
+        [package] = (workspace.root / "modules" / "authorizer" / ".build").glob("*hook-authorizer.zip")
+        with zipfile.ZipFile(package) as archive:
+            assert archive.read("authenticate.py").decode() == source
+            assert "authorizer/handler.py" in archive.namelist()

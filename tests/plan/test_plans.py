@@ -113,7 +113,7 @@ def test_every_validation_holds_and_breaks(
 def test_it_creates_this_and_nothing_else(plan: Plan) -> None:
     assert plan.types == {
         "aws_api_gateway_authorizer": 1,
-        "aws_apigatewayv2_authorizer": 1,
+        "aws_apigatewayv2_authorizer": 2,
         "aws_cloudwatch_log_group": 3,
         "aws_cloudwatch_log_subscription_filter": 1,
         "aws_iam_role": 2,
@@ -121,7 +121,7 @@ def test_it_creates_this_and_nothing_else(plan: Plan) -> None:
         "aws_lambda_event_source_mapping": 1,
         "aws_lambda_function": 2,
         "aws_lambda_function_event_invoke_config": 1,
-        "aws_lambda_permission": 3,
+        "aws_lambda_permission": 4,
         "aws_sqs_queue": 2,
         "terraform_data": 2,
     }
@@ -180,6 +180,20 @@ def test_what_is_created_is_configured_so(plan: Plan) -> None:
                 "enable_simple_responses": False,
                 "identity_sources": ["$request.header.clientId"],
             },
+            f'{AUTHORIZER}.aws_apigatewayv2_authorizer.websocket["chat"]': {
+                "api_id": "mnopqr9012",
+                "authorizer_type": "REQUEST",
+                "authorizer_payload_format_version": None,
+                "authorizer_result_ttl_in_seconds": None,
+                "enable_simple_responses": None,
+                "identity_sources": ["route.request.header.clientId"],
+            },
+            f'{AUTHORIZER}.aws_lambda_permission.websocket["chat"]': {
+                "action": "lambda:InvokeFunction",
+                "function_name": "revenium-authorizer",
+                "principal": "apigateway.amazonaws.com",
+                "statement_id": "websocket-chat",
+            },
         }
     )
 
@@ -188,11 +202,15 @@ def test_the_authorizer_gets_the_secrets_arn_and_denies_by_default(plan: Plan) -
     """Metering's environment has the queues' URLs in it, which are known after apply: the end-to-end tests read it."""
     [environment] = plan.resources[f"{AUTHORIZER}.aws_lambda_function.this"]["environment"]
     assert environment["variables"] == {
+        "REVENIUM_ALLOW_CACHE_SECONDS": "30",
         "REVENIUM_API_KEY_SECRET_ARN": SECRET,
-        "REVENIUM_CLIENT_ID_HEADER": "clientId",
+        "REVENIUM_CLIENT_ID_SOURCE": "header:clientId",
+        "REVENIUM_DENY_CACHE_SECONDS": "10",
         "REVENIUM_ENTITLEMENT_PARAMETER": "application",
         "REVENIUM_ENTITLEMENT_TIMEOUT_SECONDS": "3",
+        "REVENIUM_MODE": "enforce",
         "REVENIUM_ON_ERROR": "deny",
+        "REVENIUM_STALE_SECONDS": "300",
     }
 
 
@@ -308,7 +326,196 @@ def test_the_redeployment_hash_follows_what_a_deployment_has_to_take_up(variants
     assert first != second
 
 
-@pytest.mark.parametrize("example", ["rest-api", "http-api"])
+@pytest.fixture(scope="module")
+def authorizers(workspace: Workspace) -> Plan:
+    return planned(workspace, "tests/plan/terraform/authorizer_variants")
+
+
+def inside(variant: str) -> str:
+    return f'module.variant["{variant}"].module.authorizer[0]'
+
+
+def environment(plan: Plan, variant: str) -> dict[str, str]:
+    [found] = plan.resources[f"{inside(variant)}.aws_lambda_function.this"]["environment"]
+    assert isinstance(found["variables"], dict)
+    return found["variables"]
+
+
+ENFORCED_CACHE_SECONDS = 30
+
+
+@pytest.mark.parametrize(
+    ("variant", "read_by_the_function", "rest", "http", "websocket"),
+    [
+        (
+            "api-key",
+            "api_key",
+            "method.request.header.x-api-key",
+            None,
+            ["route.request.header.x-api-key"],
+        ),
+        (
+            "certificate",
+            "certificate",
+            "context.identity.clientCert.subjectDN",
+            ["$context.identity.clientCert.subjectDN"],
+            None,
+        ),
+        (
+            "claim",
+            "jwt_claim:sub",
+            "method.request.header.Authorization",
+            ["$request.header.Authorization"],
+            ["route.request.header.Authorization"],
+        ),
+        (
+            "query",
+            "query:client",
+            "method.request.querystring.client",
+            ["$request.querystring.client"],
+            ["route.request.querystring.client"],
+        ),
+        (
+            "extra",
+            "header:X-Consumer",
+            "method.request.header.X-Consumer,method.request.header.x-signature,method.request.querystring.expires",
+            ["$request.header.X-Consumer", "$request.header.x-signature", "$request.querystring.expires"],
+            [
+                "route.request.header.X-Consumer",
+                "route.request.header.x-signature",
+                "route.request.querystring.expires",
+            ],
+        ),
+    ],
+)
+def test_the_gateway_requires_what_the_function_reads(
+    variant: str,
+    read_by_the_function: str,
+    rest: str,
+    http: list[str] | None,
+    websocket: list[str] | None,
+    authorizers: Plan,
+) -> None:
+    module = inside(variant)
+    assert environment(authorizers, variant)["REVENIUM_CLIENT_ID_SOURCE"] == read_by_the_function
+    cached = {"authorizer_result_ttl_in_seconds": ENFORCED_CACHE_SECONDS}
+    authorizers.check({f'{module}.aws_api_gateway_authorizer.this["shop"]': {"identity_source": rest, **cached}})
+    for name, sources, further in (("this", http, cached), ("websocket", websocket, {})):
+        address = f'{module}.aws_apigatewayv2_authorizer.{name}["shop"]'
+        assert (address in authorizers.resources) == (sources is not None)
+        if sources is not None:
+            authorizers.check({address: {"identity_sources": sources, **further}})
+
+
+def test_the_function_hears_of_extra_identity_sources_and_otherwise_of_none(authorizers: Plan) -> None:
+    variables = environment(authorizers, "extra")
+    assert variables["REVENIUM_EXTRA_IDENTITY_SOURCES"] == "header:x-signature,query:expires"
+    assert "REVENIUM_EXTRA_IDENTITY_SOURCES" not in environment(authorizers, "query")
+
+
+@pytest.mark.parametrize("mode", ["observe", "identify"])
+def test_a_mode_that_lets_everyone_in_requires_nothing_and_has_nothing_repeated(mode: str, authorizers: Plan) -> None:
+    """A REST authorizer cannot be without an identity source; the caller's address is always there."""
+    assert environment(authorizers, mode)["REVENIUM_MODE"] == mode
+    module = inside(mode)
+    authorizers.check(
+        {
+            f'{module}.aws_api_gateway_authorizer.this["shop"]': {
+                "authorizer_result_ttl_in_seconds": 0,
+                "identity_source": "context.identity.sourceIp",
+            },
+            f'{module}.aws_apigatewayv2_authorizer.this["shop"]': {
+                "authorizer_result_ttl_in_seconds": 0,
+                "identity_sources": None,
+            },
+            f'{module}.aws_apigatewayv2_authorizer.websocket["shop"]': {"identity_sources": None},
+        }
+    )
+
+
+def test_each_time_comes_from_its_own_input(authorizers: Plan) -> None:
+    variables = environment(authorizers, "times")
+    names = ("ALLOW_CACHE_SECONDS", "DENY_CACHE_SECONDS", "ENTITLEMENT_TIMEOUT_SECONDS", "STALE_SECONDS")
+    assert [variables[f"REVENIUM_{name}"] for name in names] == ["1", "3", "4", "5"]
+    for resource in ("aws_api_gateway_authorizer", "aws_apigatewayv2_authorizer"):
+        address = f'{inside("times")}.{resource}.this["shop"]'
+        authorizers.check({address: {"authorizer_result_ttl_in_seconds": 2}})
+
+
+def denials(plan: Plan, variant: str) -> dict[str, dict[str, Any]]:
+    prefix = f"{inside(variant)}.aws_api_gateway_gateway_response.denial"
+    return {values["response_type"]: values for address, values in plan.resources.items() if address.startswith(prefix)}
+
+
+def test_rest_apis_say_why_with_the_status_that_is_asked_for(authorizers: Plan) -> None:
+    assert denials(authorizers, "query") == {}
+    found = denials(authorizers, "responses")
+    assert set(found) == {"ACCESS_DENIED", "UNAUTHORIZED"}
+    assert {type_: response["status_code"] for type_, response in found.items()} == {
+        "ACCESS_DENIED": "402",
+        "UNAUTHORIZED": "401",
+    }
+    bodies = {
+        type_: json.loads(response["response_templates"]["application/json"]) for type_, response in found.items()
+    }
+    assert {type_: body["reason"] for type_, body in bodies.items()} == {
+        "ACCESS_DENIED": "$context.authorizer.reason",
+        "UNAUTHORIZED": "no_client_id",
+    }
+    assert {response["rest_api_id"] for response in found.values()} == {"abcdef1234"}
+    assert denials(authorizers, "responses-plain")["ACCESS_DENIED"]["status_code"] == "403"
+
+
+@pytest.mark.parametrize(
+    ("variant", "headers"),
+    [
+        (
+            "responses",
+            {
+                "gatewayresponse.header.Access-Control-Allow-Origin": "'https://app.example'",
+                "gatewayresponse.header.Access-Control-Allow-Credentials": "'true'",
+            },
+        ),
+        ("responses-to-any", {"gatewayresponse.header.Access-Control-Allow-Origin": "'*'"}),
+        ("responses-plain", None),
+    ],
+)
+def test_a_browser_may_read_a_denial_where_its_origin_is_named(
+    variant: str, headers: dict[str, str] | None, authorizers: Plan
+) -> None:
+    for response in denials(authorizers, variant).values():
+        assert (response["response_parameters"] or None) == headers
+
+
+def test_a_hook_is_announced_and_its_secret_readable(authorizers: Plan) -> None:
+    plain, with_secret = environment(authorizers, "hook"), environment(authorizers, "hook-and-secret")
+    assert (plain["REVENIUM_AUTHENTICATE"], with_secret["REVENIUM_AUTHENTICATE"]) == ("true", "true")
+    assert "REVENIUM_AUTHENTICATE_SECRET_ARN" not in plain
+    secret = SECRET.replace("revenium-AbCdEf", "signing-AbCdEf")
+    assert with_secret["REVENIUM_AUTHENTICATE_SECRET_ARN"] == secret
+    policies = {
+        variant: f"{inside(variant)}.aws_iam_role_policy.authenticate[0]" for variant in ("hook", "hook-and-secret")
+    }
+    assert policies["hook"] not in authorizers.resources
+    assert authorizers.statements(policies["hook-and-secret"]) == [
+        {"Sid": "ReadSecretOfTheHook", **allowed("secretsmanager:GetSecretValue", secret)},
+        {
+            **KMS_STATEMENT,
+            "Sid": "DecryptSecretOfTheHookThroughSecretsManager",
+            "Resource": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/0a1b2c3d",
+        },
+    ]
+    assert not {"REVENIUM_AUTHENTICATE", "REVENIUM_AUTHENTICATE_SECRET_ARN"} & set(environment(authorizers, "query"))
+
+
+def test_the_redeployment_hash_follows_every_part_of_what_a_deployment_takes_up(authorizers: Plan) -> None:
+    hashes = authorizers.shown["planned_values"]["outputs"]["redeployment_hashes"]["value"]
+    assert hashes["function"] == hashes["base"], "what the function alone does needs no deployment"
+    different = [value for key, value in hashes.items() if key != "function"]
+    assert len(set(different)) == len(different)
+
+
+@pytest.mark.parametrize("example", ["rest-api", "http-api", "signed-clients"])
 def test_an_example_plans_and_names_nothing_like_the_other(example: str, workspace: Workspace) -> None:
     directory = f"examples/{example}"
     workspace.init(directory)
@@ -333,3 +540,24 @@ def test_the_key_is_in_no_plan(workspace: Workspace, sandbox: Sandbox) -> None:
     )
     assert "hak_seen-nowhere" not in result.output
     assert "hak_seen-nowhere" not in json.dumps(workspace.show_json(directory, "key.tfplan"))
+
+
+def test_the_example_of_signing_clients_has_what_they_sign_with_in_no_plan(workspace: Workspace) -> None:
+    directory = "examples/signed-clients"
+    workspace.init(directory)
+    workspace.plan(directory, out="secret.tfplan", variables={"revenium_api_key": "hak_example"})
+    plan = Plan(workspace.show_json(directory, "secret.tfplan"))
+    version = plan.resources["aws_secretsmanager_secret_version.signing"]
+    assert {name for name, value in version.items() if value} == {"secret_string_wo_version"}
+    authorizer = "module.revenium.module.authorizer[0]"
+    plan.check(
+        {
+            f'{authorizer}.aws_apigatewayv2_authorizer.this["products"]': {
+                "identity_sources": [
+                    "$request.header.clientId",
+                    "$request.header.x-signature",
+                    "$request.header.x-timestamp",
+                ]
+            }
+        }
+    )

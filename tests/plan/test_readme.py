@@ -1,6 +1,7 @@
 """The README's HCL is valid as it stands, next to resources like those that its reader has."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def test_a_block_of_the_readme_is_valid(block: str, sandbox: Sandbox) -> None:
     folder = workspace.root / "tests" / "readme"
     folder.mkdir(parents=True)
     (folder / "given.tf").write_text((HERE / "readme_given.tf.txt").read_text())
+    shutil.copy(ROOT / "examples" / "signed-clients" / "authenticate.py", folder)
     used = block if block.startswith('module "revenium"') else MODULE + "\n" + block
     local = re.sub(r'source  = "<namespace>/revenium-metering/aws"\n  version = "[^"]*"', 'source = "../.."', used)
     assert local != used

@@ -50,6 +50,7 @@ _AVAILABILITY = {
     "authorizer.principalId": "REST WEBSOCKET",
     "eventType": "WEBSOCKET",
     "connectionId": "WEBSOCKET",
+    "connectedAt": "WEBSOCKET",
     "messageId": "WEBSOCKET",
 }
 VARIABLES: Mapping[str, frozenset[str]] = {name: frozenset(kinds.split()) for name, kinds in _AVAILABILITY.items()}

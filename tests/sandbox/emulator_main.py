@@ -8,7 +8,8 @@ What is added:
 * each answer of the data plane carries, in one header, what the gateway knows and a caller does not see;
 * subscription filters deliver as AWS does: asynchronously, with retries, and only with the function's
   permission;
-* authorizers and Lambda integrations are invoked only with the function's permission.
+* authorizers and Lambda integrations are invoked only with the function's permission;
+* a WebSocket connection reports each of its events to the gateway front, on the connection itself.
 """
 
 from __future__ import annotations
@@ -111,6 +112,20 @@ def _install() -> None:
     _wrap(apigateway, "_invoke_lambda_proxy", _http_lambda_integration)
     _wrap(apigateway, "_invoke_http_proxy", _timed_integration)
 
+    _wrap(apigateway, "handle_websocket", _websocket_connection)
+    _wrap(apigateway, "_refuse_ws_handshake", _websocket_refusal)
+    _wrap(apigateway, "_match_ws_route", _websocket_route)
+    _wrap(apigateway, "_ws_request_context", _websocket_context)
+    _wrap(apigateway, "_invoke_ws_lambda", _websocket_integration)
+    _wrap(apigateway, "run_reentrant", _websocket_function)
+    _wrap(apigateway, "_api_endpoint_scheme", _websocket_scheme)
+    method_and_template = ("integrationMethod", "templateSelectionExpression", "credentialsArn")
+    _wrap(apigateway, "_create_integration", _as_given("_integrations", "integrationId", method_and_template))
+    token_only = ("authorizerPayloadFormatVersion", "jwtConfiguration")
+    _wrap(apigateway, "_create_authorizer", _as_given("_authorizers", "authorizerId", token_only))
+    for name in ("_apis", "_authorizers", "_integrations", "_route_responses", "_ws_connections"):
+        _attribute(apigateway, name)
+
     _wrap(iam_actions, "extract_iam_action", _iam_action)
     _attribute(sqs, "_queue_by_arn")
     _attribute(sqs, "_HANDLERS")["StartMessageMoveTask"] = _start_message_move_task
@@ -202,10 +217,13 @@ def _with_observation(original: Handler) -> Handler:
         if response is None or not seen:
             return response
         status, headers, body = response
-        encoded = base64.b64encode(json.dumps(seen, default=str).encode()).decode()
-        return status, {**headers, OBSERVED_HEADER: encoded}, body
+        return status, {**headers, OBSERVED_HEADER: _encoded(seen)}, body
 
     return handle
+
+
+def _encoded(seen: Observation) -> str:
+    return base64.b64encode(json.dumps(seen, default=str).encode()).decode()
 
 
 def _rest_execution(original: Handler) -> Handler:
@@ -315,6 +333,7 @@ def _authorizer_invocation(original: Handler) -> Handler:
         has_role = authorizer.get("authorizerCredentials") or authorizer.get("authorizerCredentialsArn")
         if not has_role and not _permitted(function, "apigateway.amazonaws.com", source, account, region):
             _event("refused", caller="authorizer", function=function, source=source)
+            _note(responseType="AUTHORIZER_CONFIGURATION_ERROR")
             return None
         result = await original(authorizer, event, account, region)
         answer = result.get("body", result) if isinstance(result, dict) else result
@@ -435,6 +454,272 @@ def _http_lambda_integration(original: Handler) -> Handler:
         )
 
     return invoke
+
+
+# ---- WebSocket APIs ----
+
+PREDEFINED = ("$connect", "$disconnect")
+# What an event has for itself; the rest (the API, the connection, the authorizer's context) belongs to the
+# connection: AWS hands the context of the $connect authorizer on with each later event.
+_OF_ONE_EVENT = ("messageId", "integrationLatency", "responseType", "message", "failed")
+
+_connection: contextvars.ContextVar[_Connection | None] = contextvars.ContextVar("connection", default=None)
+
+
+class _Connection:
+    """The messages of one connection between the emulator and the front, with the observations among them.
+
+    What was seen of the handshake travels in a header of its answer, what is seen of a later event in a binary
+    frame ahead of the event's answer: once the caller has an answer, the front has the observation. Neither side
+    sends binary frames otherwise: AWS refuses a caller's, and the emulator sends text. In the other direction one
+    binary frame says how the caller left, since the server keeps the code of a close frame to itself, and so that
+    the connection lasts until $disconnect was executed and seen.
+    """
+
+    def __init__(self, receive: Handler, send: Handler, seen: Observation) -> None:
+        self._receive = receive
+        self._send = send
+        self._seen = seen
+        self._open = False
+        self._close: dict[str, Any] | None = None
+
+    async def receive(self) -> Any:
+        from ministack.services import apigateway
+
+        message = await self._receive()
+        left = message["type"] == "websocket.disconnect"
+        if message["type"] == "websocket.receive" and message.get("bytes") is not None:
+            left, message = True, {"type": "websocket.disconnect", **json.loads(message["bytes"])}
+        known = apigateway._ws_connections.get(self._seen.get("connectionId"))
+        if left and known:
+            known["outbox"].put_nowait(None)  # the emulator looks for the end only twice a second
+        return message
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+            self._open = message["type"] == "websocket.accept"
+            observed = (OBSERVED_HEADER.encode(), _encoded(self._seen).encode())
+            message = {**message, "headers": [*message.get("headers", []), observed]}
+        elif message["type"] == "websocket.close" and self._open:
+            self._close = message  # $disconnect is executed next, and is to be seen
+            return
+        elif message["type"] == "websocket.close" and "status" in self._seen:
+            await self._refuse()
+            return
+        await self._send(message)
+
+    async def _refuse(self) -> None:
+        """The $connect integration refused: on AWS the caller gets its status, from the emulator always 403."""
+        body = _error_body(self._seen, self._seen.get("message") or "Forbidden")
+        headers = [(b"content-type", b"application/json")]
+        await self.send({"type": "websocket.http.response.start", "status": self._seen["status"], "headers": headers})
+        await self._send({"type": "websocket.http.response.body", "body": body.encode()})
+
+    async def observe(self) -> None:
+        """Tell the front what was seen of the event."""
+        if self._open:
+            await self._send({"type": "websocket.send", "bytes": json.dumps(self._seen, default=str).encode()})
+
+    async def end(self) -> None:
+        """Close what the emulator closed earlier."""
+        if self._close:
+            await self._send(self._close)
+
+
+def _websocket_connection(original: Handler) -> Handler:
+    async def handle(scope: Any, receive: Handler, send: Handler, api_id: str, **kwargs: Any) -> None:
+        seen: Observation = {"kind": "WEBSOCKET", "apiId": api_id, "connectedAt": int(time.time() * 1000)}
+        connection = _Connection(receive, send, seen)
+        observed, current = _observed.set(seen), _connection.set(connection)
+        try:
+            await original(scope, connection.receive, connection.send, api_id, **kwargs)
+        finally:
+            _observed.reset(observed)
+            _connection.reset(current)
+            await connection.end()
+
+    return handle
+
+
+def _websocket_refusal(original: Handler) -> Handler:
+    """A connect that was not authorized: 401 without identity source, 403 by policy, 500 for all else.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
+    AWS documents no response types of WebSocket APIs; these are what REST APIs log.
+    """
+    types = {401: "UNAUTHORIZED", 403: "ACCESS_DENIED"}
+
+    async def refuse(scope: Any, send: Handler, status: int, message: str, connection: str, request: str) -> None:
+        message = message or "Internal server error"
+        _note(eventType="CONNECT", routeKey="$connect", connectionId=connection, requestId=request)
+        kind = types.get(status) or (_observed.get() or {}).get("responseType") or "AUTHORIZER_FAILURE"
+        _note(status=status, responseType=kind, message=message)
+        await original(scope, send, status, message, connection, request)
+
+    return refuse
+
+
+def _websocket_route(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The emulator executes $default for $connect and $disconnect too; on AWS it is for messages only, and both
+    routes are optional. A route that is missing is made up here, so that its event is seen all the same.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html
+    """
+
+    def match(api_id: str, route_key: str) -> Any:
+        route = original(api_id, route_key) or {}
+        if route_key in PREDEFINED and route.get("routeKey") != route_key:
+            return {"routeKey": route_key}
+        return route
+
+    return match
+
+
+def _websocket_context(original: Callable[..., Any]) -> Callable[..., Any]:
+    """On AWS both request ids of an event are the same, a message's own id is another, and `connectedAt` stays.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
+    """
+
+    def build(api_id: str, route: str, stage: str, connection: str, event: str, request: str, *rest: Any) -> Any:
+        seen = _observed.get() or {}
+        context = original(api_id, route, stage, connection, event, request, *rest)
+        given = seen.get("requestId", request)
+        return {**context, "requestId": given, "extendedRequestId": given, "connectedAt": seen.get("connectedAt")}
+
+    return build
+
+
+def _websocket_function(original: Handler) -> Handler:
+    """The emulator gives a function's exception to the caller, as if the function had answered so."""
+
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        result = await original(*args, **kwargs)
+        if isinstance(result, dict) and (result.get("status") == "error" or result.get("error")):
+            _note(failed=True)
+        return result
+
+    return run
+
+
+def _websocket_integration(original: Handler) -> Handler:
+    async def invoke(
+        api_id: str,
+        account: str,
+        region: str,
+        route: Any,
+        stage: str,
+        connection: str,
+        event: str,
+        event_id: str,
+        *rest: Any,
+        **kwargs: Any,
+    ) -> Any:
+        seen, current = _observed.get(), _connection.get()
+        assert seen is not None and current is not None
+        for name in _OF_ONE_EVENT:
+            seen.pop(name, None)
+        _note(eventType=event, routeKey=route.get("routeKey"), connectionId=connection, requestId=event_id)
+        if event == "MESSAGE":
+            _note(messageId=event_id, requestId=base64.b64encode(os.urandom(11)).decode())
+        integration = _websocket_target(api_id, route)
+        where = f"{api_id}/{stage}/{route.get('routeKey')}"
+        answer = None
+        if _websocket_invocable(route, integration, where, account, region):
+            started = time.perf_counter()
+            answer = await original(api_id, account, region, route, stage, connection, event, event_id, *rest, **kwargs)
+            # Suppressed for mock integrations:
+            # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-logging.html
+            if integration.get("integrationType") != "MOCK":
+                _note(integrationLatency=(time.perf_counter() - started) * 1000)
+        if not integration and route.get("routeKey") in PREDEFINED:
+            answer = {"statusCode": 200}  # these routes are optional, and so are their integrations
+        answer = _websocket_answer(api_id, route, answer)
+        if event != "CONNECT":
+            await current.observe()
+        return answer
+
+    return invoke
+
+
+def _websocket_target(api_id: str, route: Any) -> Any:
+    from ministack.services import apigateway
+
+    name = (route.get("target") or "").rsplit("/", 1)[-1]
+    return apigateway._integrations.get(api_id, {}).get(name) or {}
+
+
+def _websocket_invocable(route: Any, integration: Any, where: str, account: str, region: str) -> bool:
+    from ministack.services import apigateway
+
+    if not integration or integration.get("integrationType") == "MOCK" or integration.get("credentialsArn"):
+        return bool(integration)
+    function = apigateway._extract_lambda_ref_from_integration_uri(integration.get("integrationUri", ""))
+    if _integration_permitted(function, where, account, region):
+        return True
+    _note(responseType="API_CONFIGURATION_ERROR", failed=True)
+    return False
+
+
+def _websocket_answer(api_id: str, route: Any, answer: Any) -> Any:
+    """The answer as AWS gives it to the caller, whose status is noted.
+
+    AWS documents `$context.status` as "The response status" and no value for any event, nor is an access-log line
+    to be found in public: what follows is the sandbox's choice, which nothing should rely on. A function's own
+    status where it gives one, else 200; 403 without a route; 502 (which callers of AWS see for $connect) and 500
+    where the integration failed.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-logging.html
+    """
+    from ministack.services import apigateway
+
+    seen = _observed.get() or {}
+    if not route:
+        _note(status=403, message="Forbidden")
+        return {"statusCode": 403, "body": _error_body(seen, "Forbidden")}
+    if seen.get("failed") or not isinstance(answer, dict):
+        status = 502 if seen.get("eventType") == "CONNECT" else 500
+        kind = seen.get("responseType") or "INTEGRATION_FAILURE"
+        _note(status=status, responseType=kind, message="Internal server error")
+        return {"statusCode": status, "body": _error_body(seen, "Internal server error")}
+    _note(status=int(answer.get("statusCode") or 200))
+    # Without a route response a route is one-way, whatever its integration answers; the emulator sends it all.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-response.html
+    two_way = apigateway._route_responses.get(api_id, {}).get(route.get("routeId"))
+    return answer if two_way else {**answer, "body": None}
+
+
+def _error_body(seen: Observation, message: str) -> str:
+    known = {"message": message, "connectionId": seen.get("connectionId"), "requestId": seen.get("requestId")}
+    return json.dumps(known)
+
+
+def _websocket_scheme(original: Callable[[str], str]) -> Callable[[str], str]:
+    """The endpoint of a WebSocket API is a `wss` URL on AWS: `api_endpoint` in Terraform."""
+    return lambda protocol: "wss" if protocol == "WEBSOCKET" else original(protocol)
+
+
+def _as_given(store: str, identity: str, names: tuple[str, ...]) -> Callable[[Any], Any]:
+    """Of a WebSocket API's new resource, keeps these attributes as they were given: the emulator makes up what AWS
+    leaves empty and drops what it does not know, and Terraform would want to change both with each plan.
+    """
+
+    def wrapper(original: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+        def create(api_id: str, data: Any) -> Any:
+            from ministack.services import apigateway
+
+            response = original(api_id, data)
+            if response[0] != 201 or apigateway._apis[api_id].get("protocolType") != "WEBSOCKET":
+                return response
+            record = getattr(apigateway, store)[api_id][json.loads(response[2])[identity]]
+            for name in names:
+                record.pop(name, None)
+                if data.get(name):
+                    record[name] = data[name]
+            return apigateway._apigw_response(record, 201)
+
+        return create
+
+    return wrapper
 
 
 def _integration_permitted(function: str, target: str, account: str, region: str) -> bool:

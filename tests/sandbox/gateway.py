@@ -1,4 +1,4 @@
-"""The front of the sandbox's API Gateway: callers use it instead of `https://<api>.execute-api.<region>...`.
+"""The front of the sandbox's API Gateway: callers use it instead of `https://<api>.execute-api.<region>...` (`wss://`).
 
 It sends each request through the emulator, which routes and authorizes, and then does what the emulator does
 not: it writes the stage's access log. Format and destination are those deployed on the stage, read back from
@@ -8,6 +8,7 @@ the emulator; nothing is known here about who deployed them.
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -17,6 +18,7 @@ import time
 import urllib.parse
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +28,7 @@ from sandbox._http import Handler, Server
 from sandbox.access_log import Kind, fill, format_problem
 from sandbox.emulator import Emulator
 from sandbox.emulator_main import OBSERVED_HEADER
+from sandbox.websocket import NotReportedError, Tunnel, handshake
 
 STAGE_CACHE_SECONDS = 1.0
 BATCH_SECONDS = 0.2
@@ -89,8 +92,9 @@ class _Stage:
 class Gateway:
     """The front, and the background thread that writes access logs.
 
-    Not modelled: WebSocket APIs, custom domains, and the permission to write logs (the account's role for
-    REST stages, log-delivery resource policies for HTTP stages): a log group that exists is written to.
+    Of a WebSocket API, each connect, message and disconnect is a line. Not modelled: custom domains, calls of
+    `@connections` through the front, and the permission to write logs (the account's role for REST and WebSocket
+    stages, log-delivery resource policies for HTTP stages): a log group that exists is written to.
     """
 
     def __init__(self, emulator: Emulator) -> None:
@@ -148,18 +152,22 @@ class Gateway:
         """The front's URL and Host header for an invoke URL as Terraform outputs it.
 
         :param invoke_url: `https://<api>.execute-api.<region>.<domain>/<stage>/<path>`, with or without a
-        path
-        :raises ValueError: not the URL of a REST or HTTP API
+        path, or `wss://...` for a WebSocket API, which gives a `ws://` URL
+        :raises ValueError: not the URL of an API
         """
         parts = urllib.parse.urlsplit(invoke_url)
         match = _HOST.match(parts.netloc)
-        if match is None or parts.scheme not in ("http", "https"):
-            raise ValueError(f"not an invoke URL of a REST or HTTP API: {invoke_url!r}")
+        if match is None or parts.scheme not in ("http", "https", "ws", "wss"):
+            raise ValueError(f"not an invoke URL of an API: {invoke_url!r}")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return Address(self.origin + path, {"Host": f"{match[1].lower()}.execute-api.localhost"})
+        origin = self.origin.replace("http", "ws", 1) if parts.scheme.startswith("ws") else self.origin
+        return Address(origin + path, {"Host": f"{match[1].lower()}.execute-api.localhost"})
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> None:
         """Wait until the lines of all requests answered so far are in their log groups.
+
+        Of a WebSocket connection: the lines of all messages that reached the front, answered or not, and of the
+        disconnect once the caller has seen the close.
 
         :raises GatewayError: not within `timeout` seconds
         """
@@ -280,9 +288,7 @@ class Gateway:
                     protocol = self._http.get_api(ApiId=api_id)["ProtocolType"]
                 except self._http.exceptions.NotFoundException:
                     return None
-                if protocol != "HTTP":
-                    return None
-                self._kinds[api_id] = "HTTP"
+                self._kinds[api_id] = "HTTP" if protocol == "HTTP" else "WEBSOCKET"
         return self._kinds[api_id]
 
     def _stage_of(self, api_id: str, kind: Kind, path: str) -> str:
@@ -359,6 +365,9 @@ class _Front(Handler):
 
     def serve(self) -> None:
         gateway: Gateway = self.server.context
+        if (self.headers.get("Upgrade") or "").lower() == "websocket":
+            self._serve_websocket(gateway)
+            return
         body = self.read_body()
         gateway._begin()
         call = None
@@ -376,6 +385,10 @@ class _Front(Handler):
         path = self.path.split("?")[0]
         try:
             kind = gateway._kind(api_id)
+            if kind == "WEBSOCKET":
+                # The emulator would execute a route with an HTTP request for its event.
+                self._refuse(403, "only handshakes reach a WebSocket API here")
+                return None
             stage = gateway._stage_of(api_id, kind, path) if kind else ""
             # Only from here: the look-ups above are the sandbox's own.
             started, time_ms = time.perf_counter(), int(time.time() * 1000)
@@ -412,10 +425,78 @@ class _Front(Handler):
             "responseLength": len(content),
             "dataProcessed": len(content) + len(body),
             "responseLatency": elapsed_ms,
-            "requestTimeEpoch": time_ms,
-            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(time_ms / 1000)),
         }
-        return _Call(api_id, kind, stage, values, time_ms)
+        return _Call(api_id, kind, stage, values | _times(time_ms), time_ms)
+
+    def _serve_websocket(self, gateway: Gateway) -> None:
+        """A handshake, and if it is accepted the connection to its end, each event of which is logged."""
+        call, tunnel = None, None
+        gateway._begin()
+        try:
+            call, tunnel = self._connect(gateway)
+        finally:
+            gateway._finish(call)
+        self.close_connection = True
+        if tunnel is None:
+            return
+        try:
+            tunnel.carry()
+        except NotReportedError as error:
+            gateway._fail(f"{self.path.split('?')[0]}: {error}")
+
+    def _connect(self, gateway: Gateway) -> tuple[_Call | None, Tunnel | None]:
+        match = _HOST.match(self.headers.get("Host") or "")
+        api_id = match[1].lower() if match else ""
+        path = self.path.split("?")[0]
+        try:
+            stage = self._websocket_stage(gateway, api_id, path)
+            if not stage:
+                # The emulator accepts any stage's name; that AWS answers so is known of REST APIs.
+                self._refuse(403, "Forbidden")
+                return None, None
+            started_ms = int(time.time() * 1000)
+            headers = self._forwarded(api_id, gateway)
+            answer = handshake(gateway._emulator.port, self.path, headers)
+        except _EMULATOR_ERRORS as error:
+            gateway._fail(f"handshake of {path}: the emulator did not answer: {error!r}")
+            self._refuse(502, "the emulator did not answer")
+            return None, None
+        call_of = self._event_of(api_id, stage, path)
+        kept = [pair for pair in answer.headers if pair[0].lower() not in _HOP_BY_HOP | {OBSERVED_HEADER}]
+        if answer.upstream is None:
+            self.answer(answer.status, kept, answer.body)
+            return call_of(answer.observed, started_ms), None
+        tunnel = Tunnel(
+            self.connection,
+            self.rfile,
+            answer.upstream,
+            gateway._begin,
+            lambda seen, time_ms: gateway._finish(None if seen is None else call_of(seen, time_ms)),
+        )
+        with contextlib.suppress(OSError):  # the caller is gone, which the tunnel will notice
+            self.answer(101, [("Connection", "Upgrade"), ("Upgrade", "websocket"), *kept], b"")
+        return call_of(answer.observed, started_ms), tunnel
+
+    def _websocket_stage(self, gateway: Gateway, api_id: str, path: str) -> str:
+        if gateway._kind(api_id) != "WEBSOCKET":
+            return ""
+        stage = gateway._stage_of(api_id, "WEBSOCKET", path)
+        if not stage:  # perhaps it is new
+            gateway.forget_stages()
+            stage = gateway._stage_of(api_id, "WEBSOCKET", path)
+        return stage
+
+    def _event_of(self, api_id: str, stage: str, path: str) -> Callable[[dict[str, Any], int], _Call]:
+        """How an observation of this connection becomes a line."""
+
+        def call(observed: dict[str, Any], time_ms: int) -> _Call:
+            values = self._values("WEBSOCKET", stage, api_id, path, observed) | _times(time_ms)
+            names = ("eventType", "connectionId", "messageId", "connectedAt", "requestId", "status")
+            values |= {name: observed.get(name) for name in names}
+            values["extendedRequestId"] = observed.get("requestId")
+            return _Call(api_id, "WEBSOCKET", stage, values, time_ms)
+
+        return call
 
     def _values(self, kind: Kind, stage: str, api_id: str, path: str, observed: dict[str, Any]) -> dict[str, object]:
         emulator = self.server.context._emulator
@@ -461,6 +542,11 @@ class _Front(Handler):
     def _refuse(self, status: int, message: str) -> None:
         body = json.dumps({"message": message}).encode()
         self.answer(status, [("Content-Type", "application/json")], body)
+
+
+def _times(time_ms: int) -> dict[str, object]:
+    clf = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(time_ms / 1000))
+    return {"requestTimeEpoch": time_ms, "requestTime": clf}
 
 
 def _request_ids(kind: Kind | None, headers: list[tuple[str, str]], chosen: str | None) -> dict[str, str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from botocore.exceptions import ClientError
 from sandbox import Sandbox
 from sandbox.emulator import Emulator, EmulatorError
 from sandbox.gateway import GatewayError
+from sandbox_tests.account import Account
 
 METER = """
 import base64, gzip, json, os, sys, urllib.request
@@ -83,64 +82,20 @@ FORMAT = json.dumps(
 GROUP = "/aws/vendedlogs/access"
 
 
-class Deployed:
+class Deployed(Account):
     """A REST and an HTTP API with the same authorizer and backend, logging to one metered group."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        self.lambdas = sandbox.client("lambda")
+        super().__init__(sandbox)
         self.rest = sandbox.client("apigateway")
         self.http = sandbox.client("apigatewayv2")
-        self.logs = sandbox.client("logs")
-        policy = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Action": "sts:AssumeRole",
-                    "Principal": {"Service": "lambda.amazonaws.com"},
-                }
-            ],
-        }
-        iam = sandbox.client("iam")
-        self.role = iam.create_role(RoleName="f", AssumeRolePolicyDocument=json.dumps(policy))["Role"]["Arn"]
         url = sandbox.revenium.v2_url + "/v2/events"
         self.meter = self.function("meter", METER, URL=url, KEY=sandbox.revenium.api_key, LOG_LEVEL="INFO")
         self.authorizer = self.function("authorizer", AUTHORIZER)
         self.backend = self.function("backend", BACKEND)
-        self.logs.create_log_group(logGroupName=GROUP)
-        groups = self.logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]
-        self.group_arn = str(groups[0]["arn"]).removesuffix(":*")
+        self.group_arn = self.log_group(GROUP)
         self.make_rest()
         self.make_http()
-
-    def function(self, name: str, code: str, **environment: str) -> str:
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            archive.writestr("index.py", code)
-        made = self.lambdas.create_function(
-            FunctionName=name,
-            Runtime="python3.12",
-            Role=self.role,
-            Handler="index.handler",
-            Code={"ZipFile": content.getvalue()},
-            Timeout=10,
-            Environment={"Variables": environment},
-        )
-        return str(made["FunctionArn"])
-
-    def permit(self, function: str, statement: str, principal: str, source: str, **more: str) -> None:
-        self.lambdas.add_permission(
-            FunctionName=function,
-            StatementId=statement,
-            Action="lambda:InvokeFunction",
-            Principal=principal,
-            SourceArn=source,
-            **more,
-        )
-
-    def execution_arn(self, api: str) -> str:
-        return f"arn:aws:execute-api:us-east-1:{self.sandbox.emulator.account}:{api}"
 
     def make_rest(self) -> None:
         uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{}/invocations"
@@ -214,9 +169,7 @@ class Deployed:
         return requests.get(address.url, headers=address.headers | headers, timeout=20)
 
     def lines(self) -> list[dict[str, str]]:
-        self.sandbox.gateway.flush()
-        events = self.logs.filter_log_events(logGroupName=GROUP)["events"]
-        return [json.loads(event["message"]) for event in events]
+        return self.lines_in(GROUP)
 
     def filter(self) -> None:
         self.logs.put_subscription_filter(
@@ -415,7 +368,7 @@ def test_no_such_api(deployed: Deployed) -> None:
     address = deployed.sandbox.gateway.locate("https://00000000.execute-api.us-east-1.amazonaws.com/prod/x")
     assert requests.get(address.url, headers=address.headers, timeout=10).status_code == 404
     assert requests.get(deployed.sandbox.gateway.origin, timeout=10).status_code == 403
-    for wrong in ("wss://abc.execute-api.us-east-1.amazonaws.com/prod", "https://example.org/"):
+    for wrong in ("ftp://abc.execute-api.us-east-1.amazonaws.com/prod", "https://example.org/", "wss://example.org/"):
         with pytest.raises(ValueError, match="not an invoke URL"):
             deployed.sandbox.gateway.locate(wrong)
     deployed.sandbox.gateway.flush()

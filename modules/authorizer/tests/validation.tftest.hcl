@@ -21,23 +21,64 @@ mock_provider "aws" {
 }
 
 variables {
+  allow_cache_seconds         = 3600
   api_key_secret              = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:revenium-AbCdEf", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d" }
   api_key_version             = 2
+  authenticate                = { file = "../../examples/signed-clients/authenticate.py", secret = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:signing-AbCdEf", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d" } }
   cache_ttl_seconds           = 3600
-  client_id_header            = "X-Client-Id"
+  client_id_source            = { name = "X-Client-Id" }
+  denial_response             = { status_code = 402, cors_origin = "https://app.example:8443" }
+  deny_cache_seconds          = 3600
   entitlement_parameter       = "productKey"
   entitlement_timeout_seconds = 8
   entitlement_url             = "https://revenium.example:8443/meter/v1/api/meter/product-key"
+  extra_identity_sources      = [{ type = "header", name = "x-signature" }, { type = "query", name = "x-signature" }]
   http_apis                   = { shop = { id = "a1b2c3d4e5" } }
   log_retention_days          = 365
+  mode                        = "observe"
   name                        = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   on_error                    = "allow"
   rest_apis                   = { shop = { id = "f6g7h8i9j0" } }
   runtime                     = "python3.13"
+  stale_seconds               = 86400
+  websocket_apis              = { shop = { id = "k1l2m3n4o5" } }
 }
 
 run "accepts_valid_inputs" {
   command = plan
+}
+
+run "accepts_a_certificate_a_hook_without_a_secret_and_every_origin" {
+  command = plan
+
+  variables {
+    authenticate     = { file = "../../examples/signed-clients/authenticate.py" }
+    client_id_source = { type = "certificate" }
+    denial_response  = { cors_origin = "*" }
+    websocket_apis   = {}
+  }
+}
+
+run "accepts_an_api_key_and_nulls_for_what_has_a_default" {
+  command = plan
+
+  variables {
+    authenticate           = null
+    client_id_source       = { type = "api_key" }
+    denial_response        = null
+    extra_identity_sources = null
+    http_apis              = {}
+    mode                   = null
+  }
+}
+
+run "accepts_a_claim_named_by_a_url_and_parameters_that_differ_in_case" {
+  command = plan
+
+  variables {
+    client_id_source       = { type = "jwt_claim", name = "https://app.example/client:id" }
+    extra_identity_sources = [{ type = "query", name = "token" }, { type = "query", name = "Token" }]
+  }
 }
 
 run "accepts_an_api_key_in_place_of_a_secret" {
@@ -61,8 +102,38 @@ run "accepts_50_apis" {
   command = plan
 
   variables {
-    rest_apis = { for number in range(49) : "api-${number}" => { id = "f6g7h8i9j0" } }
+    rest_apis = { for number in range(48) : "api-${number}" => { id = "f6g7h8i9j0" } }
   }
+}
+
+run "rejects_allow_cache_seconds_below_0" {
+  command = plan
+
+  variables {
+    allow_cache_seconds = -1
+  }
+
+  expect_failures = [var.allow_cache_seconds]
+}
+
+run "rejects_allow_cache_seconds_above_3600" {
+  command = plan
+
+  variables {
+    allow_cache_seconds = 3601
+  }
+
+  expect_failures = [var.allow_cache_seconds]
+}
+
+run "rejects_allow_cache_seconds_that_is_no_whole_number" {
+  command = plan
+
+  variables {
+    allow_cache_seconds = 0.5
+  }
+
+  expect_failures = [var.allow_cache_seconds]
 }
 
 run "rejects_api_key_and_secret_together" {
@@ -167,6 +238,56 @@ run "rejects_api_key_version_that_is_no_whole_number" {
   expect_failures = [var.api_key_version]
 }
 
+run "rejects_authenticate_of_another_language" {
+  command = plan
+
+  variables {
+    authenticate = { file = "variables.tf" }
+  }
+
+  expect_failures = [var.authenticate]
+}
+
+run "rejects_authenticate_that_is_not_there" {
+  command = plan
+
+  variables {
+    authenticate = { file = "tests/authenticate.py" }
+  }
+
+  expect_failures = [var.authenticate]
+}
+
+run "rejects_authenticate_without_its_function" {
+  command = plan
+
+  variables {
+    authenticate = { file = "../../functions/authorizer/settings.py" }
+  }
+
+  expect_failures = [var.authenticate]
+}
+
+run "rejects_authenticate_secret_of_another_service" {
+  command = plan
+
+  variables {
+    authenticate = { file = "../../examples/signed-clients/authenticate.py", secret = { arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/signing-AbCdEf" } }
+  }
+
+  expect_failures = [var.authenticate]
+}
+
+run "rejects_authenticate_secret_kms_alias" {
+  command = plan
+
+  variables {
+    authenticate = { file = "../../examples/signed-clients/authenticate.py", secret = { arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:signing-AbCdEf", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/signing" } }
+  }
+
+  expect_failures = [var.authenticate]
+}
+
 run "rejects_cache_ttl_seconds_below_0" {
   command = plan
 
@@ -197,34 +318,176 @@ run "rejects_cache_ttl_seconds_that_is_no_whole_number" {
   expect_failures = [var.cache_ttl_seconds]
 }
 
-run "rejects_client_id_header_empty" {
+run "rejects_client_id_source_unknown" {
   command = plan
 
   variables {
-    client_id_header = ""
+    client_id_source = { type = "cookie" }
   }
 
-  expect_failures = [var.client_id_header]
+  expect_failures = [var.client_id_source]
 }
 
-run "rejects_client_id_header_with_a_space" {
+run "rejects_client_id_source_header_with_a_colon" {
   command = plan
 
   variables {
-    client_id_header = "client id"
+    client_id_source = { name = "clientId:" }
   }
 
-  expect_failures = [var.client_id_header]
+  expect_failures = [var.client_id_source]
 }
 
-run "rejects_client_id_header_with_a_colon" {
+run "rejects_client_id_source_query_with_an_equals_sign" {
   command = plan
 
   variables {
-    client_id_header = "clientId:"
+    client_id_source = { type = "query", name = "client=id" }
   }
 
-  expect_failures = [var.client_id_header]
+  expect_failures = [var.client_id_source]
+}
+
+run "rejects_client_id_source_query_with_a_long_name" {
+  command = plan
+
+  variables {
+    client_id_source = { type = "query", name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" }
+  }
+
+  expect_failures = [var.client_id_source]
+}
+
+run "rejects_client_id_source_claim_with_a_comma" {
+  command = plan
+
+  variables {
+    client_id_source = { type = "jwt_claim", name = "client,id" }
+  }
+
+  expect_failures = [var.client_id_source]
+}
+
+run "rejects_client_id_source_api_key_by_name" {
+  command = plan
+
+  variables {
+    client_id_source = { type = "api_key", name = "x-api-key" }
+    http_apis        = {}
+  }
+
+  expect_failures = [var.client_id_source]
+}
+
+run "rejects_client_id_source_certificate_by_name" {
+  command = plan
+
+  variables {
+    client_id_source = { type = "certificate", name = "CN" }
+    websocket_apis   = {}
+  }
+
+  expect_failures = [var.client_id_source]
+}
+
+run "rejects_client_id_source_api_key_on_an_http_api" {
+  command = plan
+
+  variables {
+    client_id_source = { type = "api_key" }
+  }
+
+  expect_failures = [var.client_id_source]
+}
+
+run "rejects_client_id_source_certificate_on_a_websocket_api" {
+  command = plan
+
+  variables {
+    client_id_source = { type = "certificate" }
+  }
+
+  expect_failures = [var.client_id_source]
+}
+
+run "rejects_denial_response_as_a_success" {
+  command = plan
+
+  variables {
+    denial_response = { status_code = 200 }
+  }
+
+  expect_failures = [var.denial_response]
+}
+
+run "rejects_denial_response_to_an_origin_with_a_path" {
+  command = plan
+
+  variables {
+    denial_response = { cors_origin = "https://app.example/" }
+  }
+
+  expect_failures = [var.denial_response]
+}
+
+run "rejects_denial_response_to_an_origin_in_quotes" {
+  command = plan
+
+  variables {
+    denial_response = { cors_origin = "'https://app.example'" }
+  }
+
+  expect_failures = [var.denial_response]
+}
+
+run "rejects_denial_response_to_a_host" {
+  command = plan
+
+  variables {
+    denial_response = { cors_origin = "app.example" }
+  }
+
+  expect_failures = [var.denial_response]
+}
+
+run "rejects_denial_response_to_no_origin" {
+  command = plan
+
+  variables {
+    denial_response = { cors_origin = "" }
+  }
+
+  expect_failures = [var.denial_response]
+}
+
+run "rejects_deny_cache_seconds_below_0" {
+  command = plan
+
+  variables {
+    deny_cache_seconds = -1
+  }
+
+  expect_failures = [var.deny_cache_seconds]
+}
+
+run "rejects_deny_cache_seconds_above_3600" {
+  command = plan
+
+  variables {
+    deny_cache_seconds = 3601
+  }
+
+  expect_failures = [var.deny_cache_seconds]
+}
+
+run "rejects_deny_cache_seconds_that_is_no_whole_number" {
+  command = plan
+
+  variables {
+    deny_cache_seconds = 0.5
+  }
+
+  expect_failures = [var.deny_cache_seconds]
 }
 
 run "rejects_entitlement_parameter_unknown" {
@@ -317,6 +580,77 @@ run "rejects_entitlement_url_empty" {
   expect_failures = [var.entitlement_url]
 }
 
+run "rejects_extra_identity_sources_of_the_connection" {
+  command = plan
+
+  variables {
+    extra_identity_sources = [{ type = "certificate", name = "subject" }]
+  }
+
+  expect_failures = [var.extra_identity_sources]
+}
+
+run "rejects_extra_identity_sources_with_a_comma" {
+  command = plan
+
+  variables {
+    extra_identity_sources = [{ type = "header", name = "x-signature,x-timestamp" }]
+  }
+
+  expect_failures = [var.extra_identity_sources]
+}
+
+run "rejects_extra_identity_sources_without_a_name" {
+  command = plan
+
+  variables {
+    extra_identity_sources = [{ type = "query", name = "" }]
+  }
+
+  expect_failures = [var.extra_identity_sources]
+}
+
+run "rejects_extra_identity_sources_beyond_5" {
+  command = plan
+
+  variables {
+    extra_identity_sources = [for number in range(6) : { type = "query", name = "part-${number}" }]
+  }
+
+  expect_failures = [var.extra_identity_sources]
+}
+
+run "rejects_extra_identity_sources_named_twice" {
+  command = plan
+
+  variables {
+    extra_identity_sources = [{ type = "header", name = "x-signature" }, { type = "header", name = "X-Signature" }]
+  }
+
+  expect_failures = [var.extra_identity_sources]
+}
+
+run "rejects_extra_identity_sources_with_the_client_id" {
+  command = plan
+
+  variables {
+    extra_identity_sources = [{ type = "header", name = "x-client-id" }]
+  }
+
+  expect_failures = [var.extra_identity_sources]
+}
+
+run "rejects_extra_identity_sources_with_the_token_of_the_client_id" {
+  command = plan
+
+  variables {
+    client_id_source       = { type = "jwt_claim" }
+    extra_identity_sources = [{ type = "header", name = "authorization" }]
+  }
+
+  expect_failures = [var.extra_identity_sources]
+}
+
 run "rejects_http_apis_with_an_empty_key" {
   command = plan
 
@@ -375,6 +709,16 @@ run "rejects_log_retention_days_of_0" {
   }
 
   expect_failures = [var.log_retention_days]
+}
+
+run "rejects_mode_unknown" {
+  command = plan
+
+  variables {
+    mode = "off"
+  }
+
+  expect_failures = [var.mode]
 }
 
 run "rejects_name_empty" {
@@ -471,7 +815,7 @@ run "rejects_rest_apis_beyond_50_apis" {
   command = plan
 
   variables {
-    rest_apis = { for number in range(50) : "api-${number}" => { id = "f6g7h8i9j0" } }
+    rest_apis = { for number in range(49) : "api-${number}" => { id = "f6g7h8i9j0" } }
   }
 
   expect_failures = [var.rest_apis]
@@ -495,4 +839,54 @@ run "rejects_runtime_too_old" {
   }
 
   expect_failures = [var.runtime]
+}
+
+run "rejects_stale_seconds_below_0" {
+  command = plan
+
+  variables {
+    stale_seconds = -1
+  }
+
+  expect_failures = [var.stale_seconds]
+}
+
+run "rejects_stale_seconds_above_86400" {
+  command = plan
+
+  variables {
+    stale_seconds = 86401
+  }
+
+  expect_failures = [var.stale_seconds]
+}
+
+run "rejects_stale_seconds_that_is_no_whole_number" {
+  command = plan
+
+  variables {
+    stale_seconds = 0.5
+  }
+
+  expect_failures = [var.stale_seconds]
+}
+
+run "rejects_websocket_apis_with_a_space_in_a_key" {
+  command = plan
+
+  variables {
+    websocket_apis = { "the shop" = { id = "k1l2m3n4o5" } }
+  }
+
+  expect_failures = [var.websocket_apis]
+}
+
+run "rejects_websocket_apis_by_url" {
+  command = plan
+
+  variables {
+    websocket_apis = { shop = { id = "wss://k1l2m3n4o5.execute-api.eu-central-1.amazonaws.com" } }
+  }
+
+  expect_failures = [var.websocket_apis]
 }

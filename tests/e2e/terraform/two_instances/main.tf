@@ -50,7 +50,7 @@ module "open" {
 
   authorizer = {
     cache_ttl_seconds = 0
-    client_id_header  = "X-Consumer"
+    client_id_source  = { name = "X-Consumer" }
     entitlement_url   = var.entitlement_url
     on_error          = "allow"
   }

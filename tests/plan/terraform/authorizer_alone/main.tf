@@ -16,7 +16,7 @@ module "own_key" {
 
   authorizer = {
     api_key_secret   = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:entitlements-GhIjKl" }
-    client_id_header = "X-Consumer"
+    client_id_source = { name = "X-Consumer" }
   }
 }
 

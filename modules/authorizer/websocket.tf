@@ -1,0 +1,20 @@
+resource "aws_apigatewayv2_authorizer" "websocket" {
+  for_each = var.websocket_apis
+
+  name             = local.function_name
+  api_id           = each.value.id
+  authorizer_type  = "REQUEST"
+  authorizer_uri   = aws_lambda_function.this.invoke_arn
+  identity_sources = local.gateway_identity_sources.websocket
+  # No payload format version and no cache time: AWS has both for HTTP APIs alone.
+}
+
+resource "aws_lambda_permission" "websocket" {
+  for_each = var.websocket_apis
+
+  statement_id  = "websocket-${each.key}"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this.function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${local.execute_api_arn}:${each.value.id}/authorizers/${aws_apigatewayv2_authorizer.websocket[each.key].id}"
+}

@@ -1,0 +1,1 @@
+"""Other ways to write the same function: what ours is measured beside."""
