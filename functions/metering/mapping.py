@@ -112,7 +112,9 @@ def _v2(record: AccessLogRecord, transaction_id: str, rules: Rules) -> tuple[Cal
 
 def _v1(record: AccessLogRecord, transaction_id: str, rules: Rules) -> tuple[Call, ...]:
     if _method(record) is None:
-        raise MalformedLine("no_method", "The line has no `httpMethod`, which Revenium's v1 API requires: use v2.")
+        raise MalformedLine(
+            "no_method", "The line has neither `httpMethod` nor `eventType`, one of which the v1 API requires: use v2."
+        )
     meter = {
         "method": _method(record),
         "responseCode": _status(record),
