@@ -16,9 +16,13 @@ module "metering" {
   api_key                 = var.api_key
   api_key_secret          = var.api_key_secret
   api_key_version         = var.api_key_version
-  existing_log_group      = var.metering.existing_log_group
+  elements                = var.metering.elements
+  existing_log_groups     = var.metering.existing_log_groups
   existing_stages         = var.existing_stages
+  extra_log_fields        = var.metering.extra_log_fields
+  filter                  = var.metering.filter
   log_retention_days      = var.log_retention_days
+  metadata                = var.metering.metadata
   metering_api            = var.metering.metering_api
   metering_url            = var.metering.metering_url
   name                    = var.name
@@ -26,6 +30,8 @@ module "metering" {
   requests_per_second     = var.metering.requests_per_second
   retry_hours             = var.metering.retry_hours
   runtime                 = var.runtime
+  sources                 = var.metering.sources
+  subscription            = var.metering.subscription
   timeout_seconds         = var.metering.timeout_seconds
   v1_unanswered           = var.metering.v1_unanswered
 }

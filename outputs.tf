@@ -59,7 +59,7 @@ output "log_group_name" {
 }
 
 output "metering_function_arn" {
-  description = "ARN of the metering function, to subscribe it to further log groups, each with a permission (`aws_lambda_permission`) of its own. Null without metering."
+  description = "ARN of the metering function, to name it in alarms and policies. Null without metering."
   value       = one(module.metering[*].function_arn)
 }
 

@@ -120,7 +120,7 @@ variable "http_apis" {
 }
 
 variable "log_retention_days" {
-  description = "Days that CloudWatch keeps the access logs (unless `metering.existing_log_group` is set) and the functions' logs."
+  description = "Days that CloudWatch keeps the access-log group that the module makes and the functions' logs."
   type        = number
   default     = 30
   nullable    = false
@@ -129,24 +129,46 @@ variable "log_retention_days" {
 variable "metering" {
   description = <<-TEXT
     Metering of API traffic; null leaves it out. What is not set takes the default of `modules/metering`:
-    `existing_log_group` log group that stages write access logs to already, by its ARN (a new group);
+    `elements` metering elements of each call: an element's name to the access-log key of its value, of ours (`responseLength`, `integrationLatency`, ...) or of `extra_log_fields`;
+    `existing_log_groups` log groups that stages write access logs to already, metered beside the module's own: a name of your choice that stays to the group's ARN;
+    `extra_log_fields` fields to add to the access-log formats: an access-log key of yours to a `$context` variable;
+    `filter` which calls are metered, by `statuses` (`2xx`, `404`), `routes` and `excluded_routes` (`/internal/*`, `OPTIONS *`), `include_gateway_rejections` (no) and `websocket_events` (only `MESSAGE`), see the README's *What is metered, and how*;
+    `metadata` v1 only: a text in which `{key}` stands for an access-log field;
     `metering_api` version of Revenium's metering API: `v2` takes a repeated record once, `v1` counts it twice (v2);
     `metering_url` base URL of the metering API of an EU or private Revenium instance (the public instance);
     `request_timeout_seconds` how long one call to Revenium may take, 1 to 60 (10);
-    `requests_per_second` what Revenium takes from your account; with v2 each API call makes two (1000);
+    `requests_per_second` what Revenium takes from your account; with v2 each API call makes two, with `elements` three (1000);
     `retry_hours` how long the retry queue tries before a record becomes a dead letter, 1 to 168 (23);
+    `sources` source ids that usage belongs to: a name of your choice to `source_id` and what it is for, an `api_id`, a `route` of it, or all else;
+    `subscription` v1 only: the product key, or a text in which `{key}` stands for an access-log field;
     `timeout_seconds` how long one invocation of the function may take, 30 to 900 (60);
     `v1_unanswered` what becomes of a v1 call that may have been counted: `park` or `resend` (park).
   TEXT
   type = object({
-    existing_log_group      = optional(object({ arn = string }))
+    elements            = optional(map(string))
+    existing_log_groups = optional(map(object({ arn = string })))
+    extra_log_fields    = optional(map(string))
+    filter = optional(object({
+      excluded_routes            = optional(set(string))
+      include_gateway_rejections = optional(bool)
+      routes                     = optional(set(string))
+      statuses                   = optional(set(string))
+      websocket_events           = optional(set(string))
+    }))
+    metadata                = optional(string)
     metering_api            = optional(string)
     metering_url            = optional(string)
     request_timeout_seconds = optional(number)
     requests_per_second     = optional(number)
     retry_hours             = optional(number)
-    timeout_seconds         = optional(number)
-    v1_unanswered           = optional(string)
+    sources = optional(map(object({
+      api_id    = optional(string)
+      route     = optional(string)
+      source_id = string
+    })))
+    subscription    = optional(string)
+    timeout_seconds = optional(number)
+    v1_unanswered   = optional(string)
   })
   default = {}
 }

@@ -7,7 +7,8 @@ formats put those last; behind the first of them no other key counts; and of a k
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 _PAIR = re.compile(r'"(\w+)"\s*:\s*(?:"([^"\\]*)"|(-?\d+(?:\.\d+)?))\s*,\s*')
 _NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
@@ -16,7 +17,11 @@ _TEXT_LIMIT = 2048  # in the widest script, escaped twice, a record still fits i
 _FIRST_OF_OURS = "extendedRequestId"
 _WRITTEN_BY_CALLERS = {"requestId", "path", "userAgent"}
 _TEMPLATE = {"httpMethod", "path", "principalId", "status", "sourceIp", "integrationLatency", "responseLength"}
-WITHOUT_USAGE = ("CONNECT", "DISCONNECT")
+_WRITTEN_BY_THE_GATEWAY = _TEMPLATE - {"path"} | {
+    *("extendedRequestId", "apiId", "stage", "resourcePath", "routeKey", "eventType", "connectionId", "messageId"),
+    *("errorType", "requestTimeEpoch", "responseLatency", "protocol", "domainName", "clientId"),
+}
+_WITHOUT_STATUS = ("CONNECT", "DISCONNECT")
 
 
 class MalformedLine(Exception):
@@ -32,7 +37,8 @@ class AccessLogRecord:
     """One call. `None` where the gateway had no value; latencies in milliseconds, lengths in bytes.
 
     `time` is when the gateway took the request, in milliseconds since the epoch. `status` is 0 where a WebSocket
-    connects or disconnects without one.
+    connects or disconnects without one. `route_key` is the route as the gateway names it, `$default` included; `route`
+    is what to bill under it. `fields` holds every field of the line that can be relied on, by its key.
     """
 
     status: int
@@ -42,6 +48,8 @@ class AccessLogRecord:
     method: str | None = None
     path: str | None = None
     route: str | None = None
+    route_key: str | None = None
+    api_id: str | None = None
     error_type: str | None = None
     event_type: str | None = None
     source_ip: str | None = None
@@ -52,6 +60,7 @@ class AccessLogRecord:
     integration_latency: float | None = None
     time: float | None = None
     unrouted: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse(line: str) -> AccessLogRecord:
@@ -73,9 +82,10 @@ def parse(line: str) -> AccessLogRecord:
         return None if value is None else int(value)
 
     status = whole("status") or 0
-    if not 100 <= status <= 999 and text("eventType") not in WITHOUT_USAGE:
+    if not 100 <= status <= 999 and text("eventType") not in _WITHOUT_STATUS:
         raise MalformedLine("no_status", "The line has no HTTP status under `status`; the log format must have one.")
     time = number("requestTimeEpoch")
+    route_key = _route_path(text("routeKey"))
     return AccessLogRecord(
         status=status,
         extended_request_id=text("extendedRequestId"),
@@ -83,7 +93,10 @@ def parse(line: str) -> AccessLogRecord:
         principal_id=text("principalId"),
         method=text("httpMethod"),
         path=text("path"),
-        route=text("resourcePath") or _route_path(text("routeKey")),
+        # A WebSocket's `$default` is a route like its others; an HTTP API's is whatever no other route takes.
+        route=text("resourcePath") or (route_key if route_key != "$default" or text("eventType") else None),
+        route_key=text("resourcePath") or route_key,
+        api_id=text("apiId"),
         error_type=text("errorType"),
         event_type=text("eventType"),
         source_ip=text("sourceIp"),
@@ -95,6 +108,7 @@ def parse(line: str) -> AccessLogRecord:
         # Seconds on HTTP APIs by some accounts, milliseconds by others: ten digits are seconds.
         time=time * 1000 if time is not None and time < 1e11 else time,
         unrouted="routeKey" in fields and text("routeKey") is None,
+        fields={key: value for key in fields if (value := text(key)) is not None},
     )
 
 
@@ -117,12 +131,14 @@ class _Object:
 
 def _trusted(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """What a caller cannot have written, and what he may write. Revenium's template puts the path in the middle."""
-    allowed = _WRITTEN_BY_CALLERS if pairs and pairs[0][0] == _FIRST_OF_OURS else _WRITTEN_BY_CALLERS | _TEMPLATE
+    ours = bool(pairs) and pairs[0][0] == _FIRST_OF_OURS
+    allowed = _WRITTEN_BY_CALLERS if ours else _WRITTEN_BY_CALLERS | _TEMPLATE
     fields: dict[str, object] = {}
-    behind = False
+    added = behind = False
     for key, value in pairs:
         behind = behind or key in _WRITTEN_BY_CALLERS
-        if not behind or key in allowed:
+        added = added or (ours and key not in _WRITTEN_BY_THE_GATEWAY)
+        if key in allowed or not (behind or (added and key in _WRITTEN_BY_THE_GATEWAY)):
             fields.setdefault(key, value)
     return fields
 
@@ -142,7 +158,5 @@ def _readable_part(line: str) -> _Object | None:
 
 
 def _route_path(route_key: str | None) -> str | None:
-    """`GET /items/{id}` is the route `/items/{id}`; `$default` is no route; a WebSocket route is its own name."""
-    if route_key is None or route_key == "$default":
-        return None
-    return route_key.partition(" ")[2] or route_key
+    """`GET /items/{id}` is the route `/items/{id}`; `$default` and a WebSocket's routes are their own names."""
+    return route_key and (route_key.partition(" ")[2] or route_key)

@@ -127,11 +127,11 @@ class Meter:
         for event in log_events:
             try:
                 record = access_log.parse(event.message)
-                reason = mapping.skip_reason(record)
+                reason = mapping.skip_reason(record, self._settings.rules)
                 if reason:
                     tally.skipped[reason] += 1
                 else:
-                    usages.append(mapping.to_usage(record, event.id, self._settings.api))
+                    usages.append(mapping.to_usage(record, event.id, self._settings.api, self._settings.rules))
             except access_log.MalformedLine as error:
                 dead.events.append((LogEvent(event.id, event.message[:LINE_LIMIT]), Parked(error.reason, str(error))))
         return usages

@@ -5,7 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from metering.access_log import WITHOUT_USAGE, AccessLogRecord, MalformedLine
+from metering.access_log import AccessLogRecord, MalformedLine
+from metering.rules import Rules, filled
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 _TURNED_AWAY = {
@@ -25,6 +26,8 @@ _TURNED_AWAY = {
 _V2_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"}
 # An Idempotency-Key is 1 to 255 printable ASCII characters without spaces, ":response" included.
 _TRANSACTION_ID = re.compile(r"[!-~]{1,240}")
+_QUANTITY = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")
+_ALL = Rules()
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,20 @@ class Usage:
     time: float | None
 
 
-def skip_reason(record: AccessLogRecord) -> str | None:
-    """Why a record is not usage, or None: the gateway turned the call away, or it carried no message."""
-    if record.error_type in _TURNED_AWAY or (record.unrouted and record.status == 404):
+def skip_reason(record: AccessLogRecord, rules: Rules = _ALL) -> str | None:
+    """Why a record is not metered, in one word, or None."""
+    if _turned_away(record) and not rules.include_gateway_rejections:
         return "gateway_rejection"
-    if record.event_type in WITHOUT_USAGE:
-        return "websocket_connection"
+    if record.event_type and record.event_type not in rules.websocket_events:
+        return "websocket_event"
+    if not rules.takes_status(_status(record)):
+        return "status"
+    if not rules.takes_route(_method(record), _route(record)):
+        return "route"
     return None
 
 
-def to_usage(record: AccessLogRecord, event_id: str, api: str) -> Usage:
+def to_usage(record: AccessLogRecord, event_id: str, api: str, rules: Rules = _ALL) -> Usage:
     """The calls for a record, in the order in which they must go out.
 
     The transaction id is the gateway's extended request id, else the CloudWatch log event's id: unique, stable
@@ -64,15 +71,17 @@ def to_usage(record: AccessLogRecord, event_id: str, api: str) -> Usage:
     """
     candidate = record.extended_request_id or ""
     transaction_id = candidate if _TRANSACTION_ID.fullmatch(candidate) else event_id
-    calls = _v2(record, transaction_id) if api == "v2" else _v1(record, transaction_id)
+    calls = (_v2 if api == "v2" else _v1)(record, transaction_id, rules)
     return Usage(api=api, transaction_id=transaction_id, calls=calls, time=record.time)
 
 
-def _v2(record: AccessLogRecord, transaction_id: str) -> tuple[Call, ...]:
+def _v2(record: AccessLogRecord, transaction_id: str, rules: Rules) -> tuple[Call, ...]:
+    source = rules.source(record.api_id, _route(record))
     request = {
         "transactionId": transaction_id,
         "credential": record.client_id or record.principal_id,
-        "resource": record.route or record.path,
+        "sourceId": source,
+        "resource": _resource(record),
         "sourceType": "AWS",
         "method": record.method if record.method in _V2_METHODS else None,
         "remoteHost": record.source_ip,
@@ -80,29 +89,43 @@ def _v2(record: AccessLogRecord, transaction_id: str) -> tuple[Call, ...]:
     }
     response = {
         "transactionId": transaction_id,
-        "responseCode": record.status,
+        "responseCode": _status(record),
         "totalDuration": None if record.response_latency is None else round(record.response_latency),
         "backendLatency": record.integration_latency,
         "gatewayLatency": _gateway_latency(record),
         "responseMessageSize": record.response_length,
     }
-    return (
+    elements = rules.elements_of(record.fields)
+    event = {
+        "transactionId": transaction_id,
+        "payload": {name: _quantity(value) for name, value in elements.items()},
+        "sourceId": source,
+        "sourceType": "AWS",
+        "subscriberCredential": record.client_id or record.principal_id,
+    }
+    calls = (
         Call("/v2/apis/requests", f"{transaction_id}:request", _encode(request)),
         Call("/v2/apis/responses", f"{transaction_id}:response", _encode(response)),
     )
+    return (*calls, Call("/v2/events", f"{transaction_id}:event", _encode(event))) if elements else calls
 
 
-def _v1(record: AccessLogRecord, transaction_id: str) -> tuple[Call, ...]:
-    if record.method is None:
-        raise MalformedLine("no_method", "The line has no `httpMethod`, which Revenium's v1 API requires: use v2.")
+def _v1(record: AccessLogRecord, transaction_id: str, rules: Rules) -> tuple[Call, ...]:
+    if _method(record) is None:
+        raise MalformedLine(
+            "no_method", "The line has neither `httpMethod` nor `eventType`, one of which the v1 API requires: use v2."
+        )
     meter = {
-        "method": record.method,
-        "responseCode": record.status,
+        "method": _method(record),
+        "responseCode": _status(record),
         "requestHeaders": [],
         "responseHeaders": [],
-        "elements": [],
+        "elements": [{"name": name, "value": value} for name, value in rules.elements_of(record.fields).items()],
         "application": record.client_id or record.principal_id,
-        "url": record.route or record.path,
+        "productKey": filled(rules.subscription, record.fields),
+        "api": rules.source(record.api_id, _route(record)),
+        "url": _resource(record),
+        "metadata": filled(rules.metadata, record.fields),
         "correlationId": transaction_id,
         "source": "AWS",
         "backendLatency": record.integration_latency,
@@ -115,10 +138,41 @@ def _v1(record: AccessLogRecord, transaction_id: str) -> tuple[Call, ...]:
     return (Call("/meter", "", _encode(meter)),)
 
 
+def _turned_away(record: AccessLogRecord) -> bool:
+    return record.error_type in _TURNED_AWAY or (record.unrouted and record.status == 404)
+
+
+def _method(record: AccessLogRecord) -> str | None:
+    """CONNECT, MESSAGE or DISCONNECT for a WebSocket, which has no HTTP methods."""
+    return record.method or record.event_type
+
+
+def _status(record: AccessLogRecord) -> int:
+    """A WebSocket that connects or disconnects without a status had no failure."""
+    return record.status or 200
+
+
+def _route(record: AccessLogRecord) -> str | None:
+    """What settings name: the route as the gateway has it. Revenium's template knows none but the path."""
+    return record.route_key or (None if record.extended_request_id else record.path)
+
+
+def _resource(record: AccessLogRecord) -> str | None:
+    """Revenium makes a source of each: what the gateway turned away has none, or a scanner would make thousands."""
+    return record.route or (None if _turned_away(record) else record.path)
+
+
 def _gateway_latency(record: AccessLogRecord) -> float | None:
     if record.response_latency is None or record.integration_latency is None:
         return None
     return max(0.0, record.response_latency - record.integration_latency)
+
+
+def _quantity(text: str) -> str | int | float:
+    """A number, so that it can be added up, unless writing it would change the text: `007` is a name."""
+    if not _QUANTITY.fullmatch(text):
+        return text
+    return float(text) if "." in text else int(text)
 
 
 def _encode(body: dict[str, Any]) -> str:

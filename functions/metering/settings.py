@@ -1,8 +1,9 @@
 """The metering function's settings. Every variable is documented in functions/README.md."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from metering.rules import Rules
 from revenium import settings
 from revenium.log import LEVELS
 
@@ -25,12 +26,16 @@ class Settings:
     retry_concurrency: int
     retry_for: int
     v1_unanswered: str
+    rules: Rules = field(default_factory=Rules)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Raises SettingsError naming the variable at fault."""
         settings.choice(environ, "LOG_LEVEL", "INFO", LEVELS)
         api = settings.choice(environ, "REVENIUM_METERING_API", "v2", ("v1", "v2"))
+        rules = Rules.from_json("REVENIUM_MAPPING", settings.text(environ, "REVENIUM_MAPPING", ""))
+        if api == "v2" and (rules.subscription or rules.metadata):
+            raise settings.SettingsError("REVENIUM_MAPPING: subscription and metadata must be left out with v2.")
         return cls(
             api=api,
             url=settings.url(environ, "REVENIUM_METERING_URL", DEFAULT_URLS[api]),
@@ -42,4 +47,5 @@ class Settings:
             retry_concurrency=settings.integer(environ, "RETRY_CONCURRENCY", 2, 1, 1000),
             v1_unanswered=settings.choice(environ, "REVENIUM_V1_UNANSWERED", "park", ("park", "resend")),
             retry_for=settings.integer(environ, "REVENIUM_RETRY_FOR_SECONDS", DEFAULT_RETRY_FOR, 0, 604800),
+            rules=rules,
         )

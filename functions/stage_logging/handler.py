@@ -80,8 +80,7 @@ def _reason(error: Refusal, stage: Stage) -> str:
     if aws.NO_LOG_DELIVERY in error.message:
         return (
             f"API Gateway may not deliver logs of HTTP APIs to the log group ({error.message}). CloudWatch Logs takes "
-            "10 resource policies a region, of 5,120 characters each, and log groups named /aws/vendedlogs/... need "
-            "none: remove policies that nobody needs, or leave `existing_log_group` out; then apply again."
+            "10 resource policies a region, of 5,120 characters each: remove those that nobody needs; then apply again."
         )
     if error.code in aws.DENIED:
         return (

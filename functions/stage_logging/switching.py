@@ -110,8 +110,8 @@ def _check_owner(current: AccessLog | None, memory: Memory | None, wanted: Wante
         raise NotOurs(
             f"The {wanted.stage} logs to {current.destination_arn} already, and a stage has one destination. To meter "
             "it all the same, set `replace_existing = true` in its entry: what it logs now is remembered and given "
-            "back when the entry goes. To keep what it logs now, remove the entry, and have that log group metered as "
-            "`existing_log_group`."
+            "back when the entry goes. To keep what it logs now, remove the entry, and have that log group metered by "
+            "`existing_log_groups`."
         )
 
 

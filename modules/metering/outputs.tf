@@ -7,7 +7,12 @@ output "access_log_settings" {
     }
   }
 
-  depends_on = [aws_cloudwatch_log_subscription_filter.this]
+  precondition {
+    condition     = alltrue([for format in values(local.access_log_formats) : length(format) <= local.access_log_format_max_length])
+    error_message = "`extra_log_fields` must leave each access-log format at ${local.access_log_format_max_length} characters, which is all that API Gateway takes. Leave out what nothing reads, or shorten the keys."
+  }
+
+  depends_on = [aws_cloudwatch_log_subscription_filter.existing, aws_cloudwatch_log_subscription_filter.this]
 }
 
 output "api_key_secret_arn" {
@@ -37,7 +42,7 @@ output "existing_stages" {
 }
 
 output "function_arn" {
-  description = "ARN of the metering function, to subscribe it to further log groups, each with a permission (`aws_lambda_permission`) of its own."
+  description = "ARN of the metering function, to name it in alarms and policies."
   value       = aws_lambda_function.this.arn
 }
 

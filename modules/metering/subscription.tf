@@ -1,3 +1,19 @@
+locals {
+  # CloudWatch's own patterns for JSON match no line whose JSON is broken, which a quote in a user agent can bring about,
+  # and a term to leave out can be written by a caller: either would take his call off the bill. Terms of which one must
+  # be there let nobody out: the status is what the gateway writes, and what a caller adds can only let a line through.
+  # Written in each way that JSON allows for, as somebody may set up a stage with a format of his own; `-`, no status, is
+  # the function's to judge.
+  status_terms = flatten([
+    for status in concat(sort(tolist(var.filter.statuses)), ["-"]) : [
+      for term in ["\"status\":\"%s", "\"status\": \"%s", "\"status\":%s", "\"status\": %s"] :
+      "?${jsonencode(format(term, trimsuffix(status, "xx")))}"
+    ]
+  ])
+  status_pattern     = length(var.filter.statuses) == 0 ? "" : join(" ", local.status_terms)
+  pattern_max_length = 1024
+}
+
 resource "aws_lambda_permission" "access_logs" {
   statement_id   = "access-logs"
   action         = "lambda:InvokeFunction"
@@ -7,12 +23,25 @@ resource "aws_lambda_permission" "access_logs" {
   source_arn     = "${local.log_group_arn}:*"
 }
 
+# One for each group, never one for all: changing from the one to the other would take permissions away under filters
+# that are in use, and CloudWatch repeats no delivery that is denied.
+resource "aws_lambda_permission" "existing" {
+  for_each = local.existing_log_groups
+
+  statement_id   = "access-logs-${each.key}"
+  action         = "lambda:InvokeFunction"
+  function_name  = aws_lambda_function.this.function_name
+  principal      = "logs.amazonaws.com"
+  source_account = local.account
+  source_arn     = "${each.value}:*"
+}
+
 resource "aws_cloudwatch_log_subscription_filter" "this" {
   name            = local.function_name
   log_group_name  = local.log_group_name
   destination_arn = aws_lambda_function.this.arn
-  # Matches every line: also a line that is no JSON has to be counted.
-  filter_pattern = ""
+  # Too long a pattern is none: the function has the same filter.
+  filter_pattern = length(local.status_pattern) <= local.pattern_max_length ? local.status_pattern : ""
 
   # Usage flows from the moment the filter exists, and a delivery that is denied is not repeated: all that the function
   # needs comes first, and on destroy goes last.
@@ -23,6 +52,26 @@ resource "aws_cloudwatch_log_subscription_filter" "this" {
     aws_lambda_event_source_mapping.retry,
     aws_lambda_function_event_invoke_config.this,
     aws_lambda_permission.access_logs,
+    aws_secretsmanager_secret_version.api_key,
+  ]
+}
+
+resource "aws_cloudwatch_log_subscription_filter" "existing" {
+  for_each = data.aws_cloudwatch_log_group.existing
+
+  name            = local.function_name
+  log_group_name  = each.value.name
+  destination_arn = aws_lambda_function.this.arn
+  # Matches every line: in a group whose formats are not ours, also a line that is no JSON has to be counted.
+  filter_pattern = ""
+
+  depends_on = [
+    aws_iam_role_policy.api_key,
+    aws_iam_role_policy.logs,
+    aws_iam_role_policy.queues,
+    aws_lambda_event_source_mapping.retry,
+    aws_lambda_function_event_invoke_config.this,
+    aws_lambda_permission.existing,
     aws_secretsmanager_secret_version.api_key,
   ]
 }

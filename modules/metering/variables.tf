@@ -47,19 +47,120 @@ variable "api_key_version" {
   }
 }
 
-variable "existing_log_group" {
-  description = "Existing log group that API Gateway stages write access logs to, by its ARN (with or without a trailing `:*`), in this account and region and of the Standard class. Null has the module create one."
-  type        = object({ arn = string })
-  default     = null
+variable "elements" {
+  description = "Metering elements of each call: an element's name in Revenium to the access-log key of its value, of ours (`responseLength`, `integrationLatency`, ...) or of `extra_log_fields`. With v2 they are a third request for each call."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 
   validation {
-    condition     = var.existing_log_group == null || can(regex("^arn:aws(-[a-z]+)*:logs:[a-z0-9-]+:[0-9]{12}:log-group:[A-Za-z0-9_/.#-]+(:\\*)?$", var.existing_log_group.arn))
-    error_message = "`existing_log_group.arn` must be the ARN of a CloudWatch log group. Copy it from the log group, or leave `existing_log_group` out to have one created."
+    condition     = length(var.elements) <= 20 && alltrue([for name in keys(var.elements) : can(regex("^[ -~]{1,64}$", name))])
+    error_message = "`elements` must have at most 20 entries, with names of 1 to 64 characters of printable ASCII. Leave out what no price depends on."
   }
 
   validation {
-    condition     = var.existing_log_group == null || !endswith(trimsuffix(try(var.existing_log_group.arn, ""), ":*"), ":log-group:/aws/lambda/${var.name}-metering")
-    error_message = "`existing_log_group.arn` must not be the metering function's own log group: each of its lines would call it again. Name the group that the API Gateway stages write to."
+    condition     = alltrue([for key in values(var.elements) : contains(local.access_log_readable_keys, key)])
+    error_message = "`elements` must name access-log keys: ${join(", ", local.access_log_keys_of_ours)}, or a key of `extra_log_fields`. Add what is missing there."
+  }
+}
+
+variable "existing_log_groups" {
+  description = "Log groups that API Gateway stages write access logs to already, metered beside the module's own, by a name of your choice that stays. `arn` with or without a trailing `:*`, in this account and region and of the Standard class."
+  type        = map(object({ arn = string }))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.existing_log_groups) : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
+    error_message = "`existing_log_groups` must have names of 1 to 64 letters, digits, hyphens and underscores, as they name permissions. Rename the entry."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.existing_log_groups : can(regex("^arn:aws(-[a-z]+)*:logs:[a-z0-9-]+:[0-9]{12}:log-group:[A-Za-z0-9_/.#-]+(:\\*)?$", group.arn))])
+    error_message = "`existing_log_groups[*].arn` must be the ARN of a CloudWatch log group. Copy it from the log group, or leave the entry out."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.existing_log_groups : try(split(":", group.arn)[6], "") != "/aws/lambda/${var.name}-metering"])
+    error_message = "`existing_log_groups[*].arn` must not be the metering function's own log group: each of its lines would call it again. Name the group that the API Gateway stages write to."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.existing_log_groups : try(split(":", group.arn)[6], "") != "/aws/vendedlogs/apigateway/${var.name}"])
+    error_message = "`existing_log_groups[*].arn` must not be the group that the module makes, which is metered in any case. Leave the entry out."
+  }
+
+  validation {
+    condition     = length(distinct([for group in var.existing_log_groups : trimsuffix(coalesce(group.arn, "-"), ":*")])) == length(var.existing_log_groups)
+    error_message = "`existing_log_groups` must name each group once, as each call would be metered for every entry. Leave the second out."
+  }
+
+  validation {
+    # Lambda takes 20,480 bytes; a statement has at most 320 and the lengths of the names in it.
+    condition     = sum(concat([1000], [for name, group in var.existing_log_groups : 320 + length(name) + length(var.name) + length(coalesce(group.arn, "-"))])) <= 20480
+    error_message = "`existing_log_groups` must fit into the function's policy of 20,480 bytes, which has room for about 40. Meter the others by a second instance of the module under another `name`."
+  }
+}
+
+variable "extra_log_fields" {
+  description = "Fields to add to the access-log formats: an access-log key of yours to a `$context` variable, such as `{ tenant = \"$context.authorizer.tenant\" }`. Each goes into the formats of the kinds of API that have the variable; `elements`, `subscription` and `metadata` can use it. An authorizer's own value must hold no quote that a caller chose: it could falsify the added fields behind it, and nothing else."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.extra_log_fields) : can(regex("^[A-Za-z][A-Za-z0-9_]{0,31}$", key))])
+    error_message = "`extra_log_fields` must have keys of 1 to 32 letters, digits and underscores, a letter first. Rename the key."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.extra_log_fields), local.access_log_keys_of_ours)) == 0
+    error_message = "`extra_log_fields` must not have a key of ours: ${join(", ", local.access_log_keys_of_ours)}. Use another key, or ours where it says the same."
+  }
+
+  validation {
+    condition     = alltrue([for variable in values(var.extra_log_fields) : can(regex("^\\$context(\\.[A-Za-z0-9_-]+)+$", variable))])
+    error_message = "`extra_log_fields` must have one `$context` variable for each key (`$context.authorizer.tenant`), as access logs take no other kind. Pass what is no such variable through an authorizer's context."
+  }
+
+  validation {
+    condition     = alltrue([for variable in values(var.extra_log_fields) : !can(regex("^\\$context\\.(identity\\.apiKey|path|requestId|identity\\.userAgent|error\\.(message|messageString|validationErrorString))$", variable))])
+    error_message = "`extra_log_fields` must not name `$context.identity.apiKey`, which is a secret, nor what callers write: path, requestId, identity.userAgent, error messages. Use `$context.identity.apiKeyId`, and the keys `path` and `userAgent` that each line has."
+  }
+}
+
+variable "filter" {
+  description = <<-TEXT
+    Which calls are metered; by default every call that reached the API, and the messages of WebSockets:
+    `statuses` codes (`404`) and classes (`2xx`) to meter, empty is all: in the module's own log group CloudWatch then passes on no line that shows another status;
+    `routes` patterns of the routes to meter, empty is all: `*` stands for any characters, a route is named as in API Gateway (`/products/{id}`, `$default`), and a method and a space before it (`OPTIONS *`) mean both;
+    `excluded_routes` patterns of the routes not to meter, which win;
+    `include_gateway_rejections` meter the calls that API Gateway turned away, too: for the client that an authorizer named, or nobody (false);
+    `websocket_events` of `CONNECT`, `MESSAGE` and `DISCONNECT`, those to meter (only messages).
+  TEXT
+  type = object({
+    excluded_routes            = optional(set(string), [])
+    include_gateway_rejections = optional(bool, false)
+    routes                     = optional(set(string), [])
+    statuses                   = optional(set(string), [])
+    websocket_events           = optional(set(string), ["MESSAGE"])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for status in var.filter.statuses : can(regex("^[1-5](xx|[0-9][0-9])$", status))])
+    error_message = "`filter.statuses` must be codes from 100 to 599 and classes from 1xx to 5xx. Leave it out for all."
+  }
+
+  validation {
+    condition     = alltrue([for pattern in setunion(var.filter.routes, var.filter.excluded_routes) : can(regex("^([A-Z]+ )?[!-~]+$", pattern))])
+    error_message = "`filter.routes` and `filter.excluded_routes` must be routes without spaces, with at most a method in capitals and one space before them. Write `*` for any characters."
+  }
+
+  validation {
+    condition     = alltrue([for event in var.filter.websocket_events : contains(["CONNECT", "MESSAGE", "DISCONNECT"], event)])
+    error_message = "`filter.websocket_events` must be of CONNECT, MESSAGE, DISCONNECT. Leave it out for messages alone."
   }
 }
 
@@ -110,7 +211,7 @@ variable "existing_stages" {
 }
 
 variable "log_retention_days" {
-  description = "Days that CloudWatch keeps the access logs (unless `existing_log_group` is set) and the function's logs."
+  description = "Days that CloudWatch keeps the module's access-log group and the function's logs."
   type        = number
   default     = 30
   nullable    = false
@@ -118,6 +219,27 @@ variable "log_retention_days" {
   validation {
     condition     = contains(local.log_retention_allowed, var.log_retention_days)
     error_message = "`log_retention_days` must be one of ${join(", ", local.log_retention_allowed)}. Choose the next longer one."
+  }
+}
+
+variable "metadata" {
+  description = "Metadata of each call, with v1 only: a text in which `{key}` stands for an access-log field, such as `stage={stage},tenant={tenant}`. A part between commas whose field has no value is left out."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.metadata == null || var.metering_api == "v1"
+    error_message = "`metadata` must be left out unless `metering_api` is v1: v2 has no such field. Use `elements`, or v1."
+  }
+
+  validation {
+    condition     = can(regex("^[ -~]{1,512}$", coalesce(var.metadata, "-")))
+    error_message = "`metadata` must be 1 to 512 characters of printable ASCII. Leave it out to send none."
+  }
+
+  validation {
+    condition     = alltrue([for slot in regexall("\\{([^}]*)\\}", coalesce(var.metadata, "-")) : contains(local.access_log_readable_keys, slot[0])])
+    error_message = "`metadata` must name access-log keys between braces: ${join(", ", local.access_log_keys_of_ours)}, or a key of `extra_log_fields`. Add what is missing there."
   }
 }
 
@@ -179,7 +301,7 @@ variable "request_timeout_seconds" {
 }
 
 variable "requests_per_second" {
-  description = "Requests a second that Revenium takes from your account: with v2 each API call makes two. A burst goes to the retry queue as soon as Revenium pushes back, and from there to Revenium at this rate."
+  description = "Requests a second that Revenium takes from your account: with v2 each API call makes two, with `elements` three. A burst goes to the retry queue as soon as Revenium pushes back, and from there to Revenium at this rate."
   type        = number
   default     = 1000
   nullable    = false
@@ -214,6 +336,53 @@ variable "runtime" {
   }
 }
 
+variable "sources" {
+  description = "Source ids of Revenium that usage belongs to, by a name of your choice: `api_id` and `route` (as API Gateway has it: `/products/{id}`, `sendMessage`) say for what, the most specific entry wins, and one without both is for everything else. Without an entry Revenium finds or makes a source by the resource."
+  type = map(object({
+    api_id    = optional(string)
+    route     = optional(string)
+    source_id = string
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for source in var.sources : source.route == null || source.api_id != null])
+    error_message = "`sources[*].route` must come with an `api_id`, as every API has routes of its own. Add the API's id."
+  }
+
+  validation {
+    condition     = length(distinct([for source in var.sources : "${coalesce(source.api_id, " ")} ${coalesce(source.route, " ")}"])) == length(var.sources)
+    error_message = "`sources` must have one entry for an `api_id` and `route`, and one without both. Leave the second out."
+  }
+
+  validation {
+    condition     = alltrue([for source in var.sources : can(regex("^[!-~]{1,128}$", source.source_id)) && can(regex("^[!-~]+$", coalesce(source.route, "-")))])
+    error_message = "`sources[*].source_id` must be 1 to 128 characters, and a `route` 1 or more, of printable ASCII without spaces. Copy the id from Revenium and the route from API Gateway, without a method."
+  }
+}
+
+variable "subscription" {
+  description = "Subscription (product key) that usage belongs to, with v1 only: an id, or a text in which `{key}` stands for an access-log field, such as `{subscription}`. Without a value in the field none is sent."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.subscription == null || var.metering_api == "v1"
+    error_message = "`subscription` must be left out unless `metering_api` is v1: v2 has no such field. Leave it out to go by the client id, or use v1."
+  }
+
+  validation {
+    condition     = can(regex("^[!-~]{1,128}$", coalesce(var.subscription, "-")))
+    error_message = "`subscription` must be 1 to 128 characters of printable ASCII without spaces. Leave it out to send none."
+  }
+
+  validation {
+    condition     = alltrue([for slot in regexall("\\{([^}]*)\\}", coalesce(var.subscription, "-")) : contains(local.access_log_readable_keys, slot[0])])
+    error_message = "`subscription` must name access-log keys between braces: ${join(", ", local.access_log_keys_of_ours)}, or a key of `extra_log_fields`. Add what is missing there."
+  }
+}
+
 variable "timeout_seconds" {
   description = "Seconds that one invocation of the function may take. What is not delivered by then goes to the retry queue, for which 10 of them are kept."
   type        = number
@@ -226,8 +395,8 @@ variable "timeout_seconds" {
   }
 
   validation {
-    condition     = var.timeout_seconds >= 2 * var.request_timeout_seconds + 15
-    error_message = "`timeout_seconds` must be at least 2 * `request_timeout_seconds` + 15: room for both calls of one record, and for queueing what is left. Raise it, or lower `request_timeout_seconds`."
+    condition     = var.timeout_seconds >= (length(var.elements) == 0 ? 2 : 3) * var.request_timeout_seconds + 15
+    error_message = "`timeout_seconds` must be at least 2 * `request_timeout_seconds` + 15, with `elements` 3 * `request_timeout_seconds` + 15: room for every request of one call, and for queueing what is left. Raise it, or lower `request_timeout_seconds`."
   }
 }
 

@@ -13,6 +13,7 @@ from metering import access_log
 from metering.access_log import AccessLogRecord
 from metering.handler import QUEUEING_RESERVE
 from metering.mapping import to_usage
+from metering.rules import Rules
 
 EVERY_VARIABLE = [
     pytest.param(name, body, id=f"{module}.{name}")
@@ -135,7 +136,6 @@ def test_the_partition_comes_from_data_and_nothing_runs_at_plan(folder: Path) ->
 
 
 KEYS_FOR_PEOPLE = {
-    "apiId": "which API and stage, when reading a log group that several share",
     "stage": "which API and stage, when reading a log group that several share",
     "domainName": "which custom domain a call came through",
     "requestId": "what a caller can quote: the x-amzn-RequestId of the answer",
@@ -144,45 +144,51 @@ KEYS_FOR_PEOPLE = {
 }
 
 
-def formats() -> dict[str, list[str]]:
-    """The keys of each access-log format, in order."""
+def formats() -> dict[str, tuple[list[str], list[str]]]:
+    """The keys of each access-log format in order: the gateway's, and the caller's behind them."""
     [found] = [block.body for block in blocks(MODULES["metering"], "locals") if "access_log_variables" in block.body]
-    keys = {text(name): text(key) for name, key in found["access_log_keys"].items()}
+    names = {text(name): text(key) for name, key in found["access_log_keys"].items()}
+
+    def keys(variables: list[str]) -> list[str]:
+        return [names.get(text(name), text(name).rpartition(".")[2]) for name in variables]
+
     return {
-        kind: [keys.get(text(name), text(name).rpartition(".")[2]) for name in names]
-        for kind, names in found["access_log_variables"].items()
+        kind: (keys(variables), keys(found["access_log_caller_variables"][kind]))
+        for kind, variables in found["access_log_variables"].items()
     }
 
 
 @pytest.mark.parametrize("kind", ["rest", "http", "websocket"])
 def test_nothing_is_logged_that_nobody_reads(kind: str) -> None:
-    source = Path(access_log.__file__).read_text()
-    unread = [key for key in formats()[kind] if f'"{key}"' not in source and key not in KEYS_FOR_PEOPLE]
-    assert unread == []
+    read = set(re.findall(r'\("(\w+)"\)', Path(access_log.__file__).read_text()))
+    gateways, callers = formats()[kind]
+    assert {*gateways, *callers} - read - set(KEYS_FOR_PEOPLE) == set()
 
 
 def test_every_key_of_reveniums_own_template_keeps_its_name() -> None:
     template = {"httpMethod", "path", "principalId", "status", "sourceIp", "integrationLatency", "responseLength"}
-    assert template <= set(formats()["rest"])
+    gateways, callers = formats()["rest"]
+    assert template <= {*gateways, *callers}
 
 
-@pytest.mark.parametrize("kind", ["rest", "http", "websocket"])
-def test_what_a_caller_writes_stands_behind_everything_that_is_billed(kind: str) -> None:
-    written_by_callers = {"requestId", "path", "userAgent"}
-    keys = formats()[kind]
-    first = min(keys.index(key) for key in written_by_callers if key in keys)
-    assert set(keys[first:]) <= written_by_callers
+def test_the_function_knows_who_writes_each_key_of_the_formats() -> None:
+    """Added fields stand between the two groups, and are told by being in neither."""
+    groups = formats().values()
+    assert {key for gateways, _ in groups for key in gateways} == access_log._WRITTEN_BY_THE_GATEWAY
+    assert {key for _, callers in groups for key in callers} == access_log._WRITTEN_BY_CALLERS
 
 
 def test_the_budgets_of_the_hcl_and_of_the_function_are_one() -> None:
-    """An invocation keeps QUEUEING_RESERVE for SQS; both calls of a record have to fit into what is left."""
+    """An invocation keeps QUEUEING_RESERVE for SQS; all calls of a record have to fit into what is left."""
     [rule] = [
         text(each["condition"])
         for each in variables(MODULES["metering"])["timeout_seconds"]["validation"]
         if "request_timeout" in each["condition"]
     ]
-    factor, margin = re.findall(r"\d+", rule.partition(">=")[2])
-    assert int(factor) == len(to_usage(AccessLogRecord(status=200), "id", "v2").calls)
+    _, without, with_elements, margin = re.findall(r"\d+", rule.partition(">=")[2])
+    record, elements = AccessLogRecord(status=200, fields={"status": "200"}), Rules(elements={"s": "status"})
+    assert int(without) == len(to_usage(record, "id", "v2").calls)
+    assert int(with_elements) == len(to_usage(record, "id", "v2", elements).calls)
     assert int(margin) > QUEUEING_RESERVE
     source = (ROOT / "functions" / "metering" / "settings.py").read_text()
     for name, variable in (

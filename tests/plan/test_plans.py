@@ -169,7 +169,7 @@ def test_what_is_created_is_configured_so(plan: Plan) -> None:
                 "timeout": 60,
                 "layers": None,
             },
-            f"{METERING}.aws_cloudwatch_log_group.access[0]": {
+            f"{METERING}.aws_cloudwatch_log_group.access": {
                 "name": "/aws/vendedlogs/apigateway/revenium",
                 "retention_in_days": 30,
             },

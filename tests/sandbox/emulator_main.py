@@ -23,6 +23,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -35,6 +36,7 @@ from typing import Any
 EMULATOR_VERSION = "1.5.33"
 OBSERVED_HEADER = "x-sandbox-observed"
 FILTERS_PER_GROUP = 2
+LONGEST_PATTERN = 1024
 NO_PERMISSION = (
     "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute "
     "your function."
@@ -145,8 +147,7 @@ def _install() -> None:
 
     _wrap(cloudwatch_logs, "_fanout_to_subscription_filters", _fan_out)
     _wrap(cloudwatch_logs, "_put_subscription_filter", _put_subscription_filter)
-    for name in ("_log_groups", "_subscription_pattern_matches"):
-        _attribute(cloudwatch_logs, name)
+    _attribute(cloudwatch_logs, "_log_groups")
     for name in (
         "invoke_async_with_retry",
         "_execution_record_for_config",
@@ -847,6 +848,10 @@ def _put_subscription_filter(original: Callable[[Any], Any]) -> Callable[[Any], 
         )
         from ministack.services import cloudwatch_logs, lambda_svc
 
+        try:
+            pattern_matches(data.get("filterPattern") or "", "")
+        except ValueError as error:
+            return error_response_json("InvalidParameterException", str(error), 400)
         name, destination = data.get("logGroupName"), data.get("destinationArn") or ""
         group = cloudwatch_logs._log_groups.get(name)
         if group is not None:
@@ -865,6 +870,23 @@ def _put_subscription_filter(original: Callable[[Any], Any]) -> Callable[[Any], 
         return original(data)
 
     return put
+
+
+def pattern_matches(pattern: str, message: str) -> bool:
+    """A filter pattern that is empty, or that has terms with a question mark, of which one must be in the message.
+
+    The emulator's own matcher demands every term, and reads no punctuation but `_./:-`. AWS has more kinds of
+    patterns, which nothing here uses: they are refused.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+
+    :raises ValueError: the pattern is of another kind, or longer than AWS takes
+    """
+    if not pattern:
+        return True
+    terms = re.findall(r'\?(\w+|"(?:[^"\\]|\\.)+")(?= |$)', pattern)
+    if " ".join(f"?{term}" for term in terms) != pattern or len(pattern) > LONGEST_PATTERN:
+        raise ValueError("this emulator knows patterns of terms with a question mark, of 1024 characters at most")
+    return any((json.loads(term) if term.startswith('"') else term) in message for term in terms)
 
 
 def _group_source(group: str, account: str, region: str) -> str:
@@ -902,7 +924,7 @@ def _fan_out(_original: Callable[..., None]) -> Callable[..., None]:
 
 def _deliver_one(each: dict[str, Any], group_name: str, stream_name: str, records: list[dict[str, Any]]) -> None:
     from ministack.core.responses import get_account_id, get_region
-    from ministack.services import cloudwatch_logs, lambda_svc
+    from ministack.services import lambda_svc
 
     destination = each.get("destinationArn", "")
     if ":function:" not in destination:
@@ -911,7 +933,7 @@ def _deliver_one(each: dict[str, Any], group_name: str, stream_name: str, record
         _event("refused", caller="filter", function=destination, source=group_name, reason="own log group")
         return
     pattern = each.get("filterPattern", "")
-    matched = [r for r in records if cloudwatch_logs._subscription_pattern_matches(pattern, r["message"])]
+    matched = [r for r in records if pattern_matches(pattern, r["message"])]
     if not matched:
         return
     account, region = get_account_id(), get_region()

@@ -38,6 +38,7 @@ def test_a_rest_line() -> None:
         ("ANY /{proxy+}", "/{proxy+}"),
         ("$default", None),
         ("sendMessage", "sendMessage"),
+        ("$connect", "$connect"),
     ],
 )
 def test_the_route_of_an_http_or_websocket_line_is_its_route_key_without_the_method(
@@ -140,3 +141,56 @@ def test_what_the_line_says_is_read_whole() -> None:
     assert (record.source_ip, record.protocol) == ("203.0.113.9", "HTTP/1.1")
     assert (record.error_type, record.event_type, record.unrouted) == ("THROTTLED", "MESSAGE", False)
     assert parse(json.dumps({"status": "404", "routeKey": "-"})).unrouted
+
+
+def test_a_websockets_default_route_is_a_route_like_its_others() -> None:
+    record = parse(json.dumps({"status": "200", "eventType": "MESSAGE", "routeKey": "$default"}))
+    assert (record.route, record.route_key) == ("$default", "$default")
+    assert parse(json.dumps({"status": "200", "routeKey": "$default"})).route_key == "$default"
+
+
+WITH_EXTRAS = (
+    ("extendedRequestId", "x1"),
+    ("routeKey", "GET /dear"),
+    ("status", "200"),
+    ("clientId", "-"),
+    ("bytesOut", "7"),
+    ("tenant", "t1"),
+    ("path", "/dear"),
+    ("userAgent", "curl"),
+)
+
+
+def test_added_fields_are_read_and_neither_the_path_nor_the_user_agent_can_add_one() -> None:
+    assert parse(filled(*WITH_EXTRAS)).fields["bytesOut"] == "7"
+    assert parse(filled(*WITH_EXTRAS)).fields["tenant"] == "t1"
+    agent = 'x","bytesOut":"0","plan":"free'
+    forged = parse(filled(*WITH_EXTRAS[:-1], ("userAgent", agent)))
+    assert (forged.fields["bytesOut"], "plan" in forged.fields) == ("7", False)
+    without = parse(filled(*HTTP_LINE, ("userAgent", agent)))
+    assert "bytesOut" not in without.fields
+
+
+@pytest.mark.parametrize("broken", ["", '","y":{{'])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        'clientId":"victim',
+        'principalId":"victim',
+        'eventType":"CONNECT',
+        'resourcePath":"/cheap',
+        'errorType":"THROTTLED',
+    ],
+)
+def test_whoever_writes_an_added_field_cannot_write_what_is_billed(forged: str, broken: str) -> None:
+    line = filled(*WITH_EXTRAS[:5], ("tenant", f't1","{forged}{broken}'), *WITH_EXTRAS[6:])
+    record = parse(line)
+    assert (record.route, record.client_id, record.principal_id) == ("/dear", None, None)
+    assert (record.event_type, record.error_type) == (None, None)
+
+
+def test_the_fields_of_a_line_have_their_values_as_texts_and_no_others() -> None:
+    fields = parse(
+        json.dumps({"status": 200, "responseLength": 7, "tenant": "-", "nested": {"a": 1}, "flag": True})
+    ).fields
+    assert fields == {"status": "200", "responseLength": "7", "flag": "True"}

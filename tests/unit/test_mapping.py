@@ -139,7 +139,7 @@ def test_a_call_without_a_route_is_no_usage() -> None:
 
 @pytest.mark.parametrize(
     ("event_type", "reason"),
-    [("CONNECT", "websocket_connection"), ("DISCONNECT", "websocket_connection"), ("MESSAGE", None)],
+    [("CONNECT", "websocket_event"), ("DISCONNECT", "websocket_event"), ("MESSAGE", None)],
 )
 def test_of_a_websocket_the_messages_are_usage(event_type: str, reason: str | None) -> None:
     assert skip_reason(changed(event_type=event_type)) == reason

@@ -19,6 +19,7 @@ from metering.events import UnknownEvent
 from metering.handler import Meter, handler
 from metering.mapping import Usage
 from metering.queues import LogEvent, Message, Parked, QueueRefused, decode, encode
+from metering.rules import Rules
 from revenium.settings import SettingsError
 from revenium.transport import Answer, NotSent, Unanswered
 from unit.fakes import OK, FakeKey, FakeQueue, FakeTransport, settings, usage
@@ -90,6 +91,31 @@ def test_each_line_is_delivered_skipped_or_parked_and_the_count_balances(bench: 
     [letter] = bench.dead.messages
     assert letter.events == (LogEvent("e2", "no json"),)
     assert not bench.retry.messages
+
+
+def test_what_the_settings_leave_out_is_counted_with_the_reason(bench: Bench) -> None:
+    rules = Rules(statuses=("2xx",), excluded_routes=("/a",))
+    bench.invoke(logs(line(), line(status="404"), line(resourcePath="/b"), line(errorType="THROTTLED")), rules=rules)
+    counted = bench.metrics()
+    assert (counted["Delivered"], counted["skipped_by_reason"]) == (
+        1,
+        {"route": 1, "status": 1, "gateway_rejection": 1},
+    )
+
+
+def test_elements_that_revenium_does_not_take_now_wait_alone(bench: Bench) -> None:
+    """And they go out as they are after the setting is gone: what is queued holds its calls."""
+    bench.transport.respond = lambda url, *_: down() if url.endswith("/v2/events") else OK
+    bench.invoke(logs(line(responseLength="42")), rules=Rules(elements={"bytes-out": "responseLength"}))
+    [message] = bench.retry.messages
+    [[call]] = [each.calls for each in message.usages]
+    assert (call.path, call.idempotency_key) == ("/v2/events", "x1:event")
+    bench.transport = FakeTransport()
+    bench.invoke(sqs(encode(message)), rules=Rules(statuses=("5xx",), routes=("/none",)))
+    assert [(url, headers["Idempotency-Key"], body.decode()) for url, headers, body in bench.transport.sent] == [
+        ("https://revenium.example/meter/v2/events", "x1:event", call.body)
+    ]
+    assert bench.metrics()["Delivered"] == 1
 
 
 def test_a_parked_line_is_cut_to_what_a_message_can_hold(bench: Bench) -> None:

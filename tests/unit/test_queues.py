@@ -19,6 +19,7 @@ from metering.queues import (
     encode,
     retry_messages,
 )
+from metering.rules import Rules
 from unit.fakes import usage
 
 
@@ -156,8 +157,14 @@ def test_the_longest_record_in_the_widest_script_fits_into_a_message() -> None:
     wide = "\U0001f600" * 5000
     names = ("status", "httpMethod", "resourcePath", "clientId", "sourceIp", "protocol", "path", "userAgent")
     record = parse(json.dumps({name: "200" if name == "status" else wide for name in names}))
+    rules = Rules(
+        sources={"": "s" * 128},
+        elements={f"{number}{'n' * 60}": "clientId" for number in range(20)},
+        subscription="{clientId}",
+        metadata="{clientId}",
+    )
     for api in ("v1", "v2"):
-        [message] = retry_messages([(to_usage(record, "e1", api), Parked("http_503"))], 1, 1.0)
+        [message] = retry_messages([(to_usage(record, "e1", api, rules), Parked("http_503"))], 1, 1.0)
         assert len(encode(message)) < 262_144
 
 

@@ -1,7 +1,10 @@
+import json
+
 import pytest
 
 from authorizer.settings import Settings as AuthorizerSettings
 from authorizer.settings import Source
+from metering.rules import Rules
 from metering.settings import Settings as MeteringSettings
 from revenium.settings import SettingsError
 
@@ -49,6 +52,24 @@ def test_plain_http_is_for_the_loopback_address(url: str) -> None:
         ("REVENIUM_CONNECTIONS", "many"),
         ("REVENIUM_TIMEOUT_SECONDS", "61"),
         ("REVENIUM_RETRY_FOR_SECONDS", "-1"),
+        ("REVENIUM_MAPPING", "no json"),
+        ("REVENIUM_MAPPING", "[]"),
+        ("REVENIUM_MAPPING", "[" * 100_000),
+        ("REVENIUM_MAPPING", '{"surprise": 1}'),
+        ("REVENIUM_MAPPING", '{"sources": {"": ""}}'),
+        ("REVENIUM_MAPPING", '{"sources": []}'),
+        ("REVENIUM_MAPPING", '{"elements": {"out": 3}}'),
+        ("REVENIUM_MAPPING", json.dumps({"elements": {f"e{number}": "status" for number in range(21)}})),
+        ("REVENIUM_MAPPING", '{"statuses": ["2xx", "6xx"]}'),
+        ("REVENIUM_MAPPING", '{"statuses": "2xx"}'),
+        ("REVENIUM_MAPPING", '{"routes": [""]}'),
+        ("REVENIUM_MAPPING", '{"excluded_routes": [3]}'),
+        ("REVENIUM_MAPPING", '{"include_gateway_rejections": "yes"}'),
+        ("REVENIUM_MAPPING", '{"websocket_events": ["PING"]}'),
+        ("REVENIUM_MAPPING", '{"subscription": 3}'),
+        ("REVENIUM_MAPPING", '{"metadata": null}'),
+        ("REVENIUM_MAPPING", '{"subscription": "s1"}'),
+        ("REVENIUM_MAPPING", '{"metadata": "stage=live"}'),
     ],
 )
 def test_a_malformed_metering_setting_is_named_and_its_value_is_not(name: str, value: str) -> None:
@@ -183,3 +204,11 @@ def test_what_an_authorizers_settings_mean() -> None:
 )
 def test_a_source_is_a_kind_and_a_name(text: str, source: Source) -> None:
     assert AuthorizerSettings.from_environ({"REVENIUM_CLIENT_ID_SOURCE": text}).client_id_source == source
+
+
+def test_the_mapping_is_read_once_and_its_lists_stay_as_they_are() -> None:
+    written = {"sources": {"": "s"}, "statuses": ["2xx", "404"], "metadata": "stage={stage}", "websocket_events": []}
+    environ = QUEUES | {"REVENIUM_METERING_API": "v1", "REVENIUM_MAPPING": json.dumps(written)}
+    rules = MeteringSettings.from_environ(environ).rules
+    assert rules == Rules({"": "s"}, metadata="stage={stage}", statuses=("2xx", "404"), websocket_events=())
+    assert MeteringSettings.from_environ(QUEUES).rules == Rules()

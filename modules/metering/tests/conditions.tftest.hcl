@@ -8,7 +8,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}" }
+    defaults = { json = "{}", minified_json = "{}" }
   }
 
   mock_data "aws_partition" {
@@ -28,13 +28,83 @@ variables {
   metering_url       = "https://revenium.example:8443/meter"
   name               = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   runtime            = "python3.13"
+
+  elements         = { bytes-out = "responseLength", tenant = "tenant" }
+  extra_log_fields = { bytesIn = "$context.dataProcessed", tenant = "$context.authorizer.tenant" }
+  metadata         = "stage={stage},tenant={tenant}"
+  subscription     = "{tenant}"
+
+  filter = {
+    excluded_routes            = ["OPTIONS *", "/internal/*"]
+    include_gateway_rejections = true
+    routes                     = ["*"]
+    statuses                   = ["2xx", "404"]
+    websocket_events           = ["CONNECT", "MESSAGE"]
+  }
+
+  sources = {
+    everything = { source_id = "s1" }
+    shop       = { api_id = "abcdef1234", source_id = "s2" }
+    products   = { api_id = "abcdef1234", route = "/products/{id}", source_id = "s3" }
+  }
 }
 
-run "accepts_an_existing_log_group" {
+run "hands_the_mapping_to_the_function" {
+  command = plan
+
+  override_resource {
+    target          = aws_sqs_queue.dead_letter
+    override_during = plan
+    values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:dead-letter", url = "https://sqs.example/dead-letter" }
+  }
+
+  override_resource {
+    target          = aws_sqs_queue.retry
+    override_during = plan
+    values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:retry", url = "https://sqs.example/retry" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables["REVENIUM_MAPPING"] == jsonencode(jsondecode(file("./tests/mapping.json")))
+    error_message = "got ${aws_lambda_function.this.environment[0].variables["REVENIUM_MAPPING"]}"
+  }
+}
+
+run "hands_on_no_mapping_where_everything_has_its_default" {
   command = plan
 
   variables {
-    existing_log_group = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop:*" }
+    elements         = {}
+    extra_log_fields = {}
+    filter           = { excluded_routes = null, statuses = null, websocket_events = null }
+    metadata         = null
+    sources          = {}
+    subscription     = null
+  }
+
+  override_resource {
+    target          = aws_sqs_queue.dead_letter
+    override_during = plan
+    values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:dead-letter", url = "https://sqs.example/dead-letter" }
+  }
+
+  override_resource {
+    target          = aws_sqs_queue.retry
+    override_during = plan
+    values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:retry", url = "https://sqs.example/retry" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables["REVENIUM_MAPPING"] == "{}"
+    error_message = "got ${aws_lambda_function.this.environment[0].variables["REVENIUM_MAPPING"]}"
+  }
+}
+
+run "accepts_existing_log_groups" {
+  command = plan
+
+  variables {
+    existing_log_groups = { shop = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop:*" } }
   }
 
   override_data {
@@ -43,11 +113,11 @@ run "accepts_an_existing_log_group" {
   }
 }
 
-run "rejects_existing_log_group_of_another_class" {
+run "rejects_existing_log_groups_of_another_class" {
   command = plan
 
   variables {
-    existing_log_group = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop" }
+    existing_log_groups = { shop = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop" } }
   }
 
   override_data {
@@ -58,11 +128,11 @@ run "rejects_existing_log_group_of_another_class" {
   expect_failures = [data.aws_cloudwatch_log_group.existing]
 }
 
-run "rejects_existing_log_group_of_another_region" {
+run "rejects_existing_log_groups_of_another_region" {
   command = plan
 
   variables {
-    existing_log_group = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/vendedlogs/shop" }
+    existing_log_groups = { shop = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/vendedlogs/shop" } }
   }
 
   override_data {
@@ -71,4 +141,27 @@ run "rejects_existing_log_group_of_another_region" {
   }
 
   expect_failures = [data.aws_cloudwatch_log_group.existing]
+}
+
+run "rejects_extra_log_fields_beyond_the_longest_format" {
+  command = plan
+
+  variables {
+    elements         = {}
+    metadata         = null
+    subscription     = null
+    extra_log_fields = { for number in range(99) : "field${number}" => "$context.authorizer.field${number}" }
+  }
+
+  expect_failures = [output.access_log_settings]
+}
+
+run "rejects_settings_beyond_the_functions_environment" {
+  command = plan
+
+  variables {
+    sources = { for number in range(60) : "s${number}" => { api_id = "abcdef1234", route = "/a/rather/long/route/${number}", source_id = "s${number}" } }
+  }
+
+  expect_failures = [aws_lambda_function.this]
 }

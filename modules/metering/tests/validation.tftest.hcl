@@ -8,7 +8,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}", minified_json = "{}" }
+    defaults = { json = "{}" }
   }
 
   mock_data "aws_partition" {
@@ -28,6 +28,25 @@ variables {
   metering_url       = "https://revenium.example:8443/meter"
   name               = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   runtime            = "python3.13"
+
+  elements         = { bytes-out = "responseLength", tenant = "tenant" }
+  extra_log_fields = { bytesIn = "$context.dataProcessed", tenant = "$context.authorizer.tenant" }
+  metadata         = "stage={stage},tenant={tenant}"
+  subscription     = "{tenant}"
+
+  filter = {
+    excluded_routes            = ["OPTIONS *", "/internal/*"]
+    include_gateway_rejections = true
+    routes                     = ["*"]
+    statuses                   = ["2xx", "404"]
+    websocket_events           = ["CONNECT", "MESSAGE"]
+  }
+
+  sources = {
+    everything = { source_id = "s1" }
+    shop       = { api_id = "abcdef1234", source_id = "s2" }
+    products   = { api_id = "abcdef1234", route = "/products/{id}", source_id = "s3" }
+  }
 }
 
 run "accepts_valid_inputs" {
@@ -161,35 +180,109 @@ run "rejects_api_key_version_that_is_no_whole_number" {
   expect_failures = [var.api_key_version]
 }
 
-run "rejects_existing_log_group_of_another_service" {
+run "rejects_elements_beyond_20" {
   command = plan
 
   variables {
-    existing_log_group = { arn = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/shop" }
+    elements = { for number in range(21) : "e${number}" => "status" }
   }
 
-  expect_failures = [var.existing_log_group]
+  expect_failures = [var.elements]
 }
 
-run "rejects_existing_log_group_by_name" {
+run "rejects_elements_of_an_unknown_key" {
   command = plan
 
   variables {
-    existing_log_group = { arn = "/aws/vendedlogs/shop" }
+    elements = { bytes-out = "responseSize" }
   }
 
-  expect_failures = [var.existing_log_group]
+  expect_failures = [var.elements]
 }
 
-run "rejects_existing_log_group_of_the_function_itself" {
+run "rejects_existing_log_groups_under_a_name_with_a_dot" {
   command = plan
 
   variables {
-    name               = "shop"
-    existing_log_group = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/shop-metering:*" }
+    existing_log_groups = { "shop.live" = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop" } }
   }
 
-  expect_failures = [var.existing_log_group]
+  expect_failures = [var.existing_log_groups]
+}
+
+run "rejects_existing_log_groups_of_another_service" {
+  command = plan
+
+  variables {
+    existing_log_groups = { shop = { arn = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/shop" } }
+  }
+
+  expect_failures = [var.existing_log_groups]
+}
+
+run "rejects_existing_log_groups_by_name" {
+  command = plan
+
+  variables {
+    existing_log_groups = { shop = { arn = "/aws/vendedlogs/shop" } }
+  }
+
+  expect_failures = [var.existing_log_groups]
+}
+
+run "rejects_existing_log_groups_without_an_arn" {
+  command = plan
+
+  variables {
+    existing_log_groups = { shop = { arn = null } }
+  }
+
+  expect_failures = [var.existing_log_groups]
+}
+
+run "rejects_existing_log_groups_of_the_function_itself" {
+  command = plan
+
+  variables {
+    name                = "shop"
+    existing_log_groups = { shop = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/shop-metering:*" } }
+  }
+
+  expect_failures = [var.existing_log_groups]
+}
+
+run "rejects_existing_log_groups_with_the_modules_own" {
+  command = plan
+
+  variables {
+    name                = "shop"
+    existing_log_groups = { shop = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/apigateway/shop" } }
+  }
+
+  expect_failures = [var.existing_log_groups]
+}
+
+run "rejects_existing_log_groups_named_twice" {
+  command = plan
+
+  variables {
+    existing_log_groups = {
+      one = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop" }
+      two = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop:*" }
+    }
+  }
+
+  expect_failures = [var.existing_log_groups]
+}
+
+run "rejects_existing_log_groups_beyond_the_functions_policy" {
+  command = plan
+
+  variables {
+    existing_log_groups = { for number in range(46) : "group${number}" => { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop${number}" } }
+  }
+
+  expect_failures = [var.existing_log_groups]
 }
 
 run "accepts_existing_stages_of_each_kind" {
@@ -302,6 +395,124 @@ run "rejects_existing_stages_that_name_a_stage_twice" {
   expect_failures = [var.existing_stages]
 }
 
+run "rejects_extra_log_fields_with_a_key_that_json_would_escape" {
+  command = plan
+
+  variables {
+    elements         = {}
+    metadata         = null
+    subscription     = null
+    extra_log_fields = { "ten-ant" = "$context.authorizer.tenant" }
+  }
+
+  expect_failures = [var.extra_log_fields]
+}
+
+run "rejects_extra_log_fields_with_a_key_of_ours" {
+  command = plan
+
+  variables {
+    elements         = {}
+    metadata         = null
+    subscription     = null
+    extra_log_fields = { clientId = "$context.authorizer.tenant" }
+  }
+
+  expect_failures = [var.extra_log_fields]
+}
+
+run "rejects_extra_log_fields_of_a_stage_variable" {
+  command = plan
+
+  variables {
+    elements         = {}
+    metadata         = null
+    subscription     = null
+    extra_log_fields = { tenant = "$stageVariables.tenant" }
+  }
+
+  expect_failures = [var.extra_log_fields]
+}
+
+run "rejects_extra_log_fields_of_two_variables" {
+  command = plan
+
+  variables {
+    elements         = {}
+    metadata         = null
+    subscription     = null
+    extra_log_fields = { tenant = "$context.stage$context.apiId" }
+  }
+
+  expect_failures = [var.extra_log_fields]
+}
+
+run "rejects_extra_log_fields_with_the_callers_api_key" {
+  command = plan
+
+  variables {
+    elements         = {}
+    metadata         = null
+    subscription     = null
+    extra_log_fields = { tenant = "$context.identity.apiKey" }
+  }
+
+  expect_failures = [var.extra_log_fields]
+}
+
+run "rejects_extra_log_fields_with_what_a_caller_writes" {
+  command = plan
+
+  variables {
+    elements         = {}
+    metadata         = null
+    subscription     = null
+    extra_log_fields = { tenant = "$context.error.messageString" }
+  }
+
+  expect_failures = [var.extra_log_fields]
+}
+
+run "rejects_filter_status_of_no_class" {
+  command = plan
+
+  variables {
+    filter = { statuses = ["6xx"] }
+  }
+
+  expect_failures = [var.filter]
+}
+
+run "rejects_filter_route_with_a_space" {
+  command = plan
+
+  variables {
+    filter = { routes = ["get /products"] }
+  }
+
+  expect_failures = [var.filter]
+}
+
+run "rejects_filter_excluded_route_of_nothing" {
+  command = plan
+
+  variables {
+    filter = { excluded_routes = [""] }
+  }
+
+  expect_failures = [var.filter]
+}
+
+run "rejects_filter_websocket_event_unknown" {
+  command = plan
+
+  variables {
+    filter = { websocket_events = ["PING"] }
+  }
+
+  expect_failures = [var.filter]
+}
+
 run "rejects_log_retention_days_that_cloudwatch_lacks" {
   command = plan
 
@@ -320,6 +531,37 @@ run "rejects_log_retention_days_of_0" {
   }
 
   expect_failures = [var.log_retention_days]
+}
+
+run "rejects_metadata_with_v2" {
+  command = plan
+
+  variables {
+    metering_api = "v2"
+    subscription = null
+  }
+
+  expect_failures = [var.metadata]
+}
+
+run "rejects_metadata_with_a_line_break" {
+  command = plan
+
+  variables {
+    metadata = "a=b\n"
+  }
+
+  expect_failures = [var.metadata]
+}
+
+run "rejects_metadata_of_an_unknown_key" {
+  command = plan
+
+  variables {
+    metadata = "plan={plan}"
+  }
+
+  expect_failures = [var.metadata]
 }
 
 run "rejects_metering_api_unknown" {
@@ -472,6 +714,80 @@ run "rejects_retry_hours_of_more_than_a_week" {
   expect_failures = [var.retry_hours]
 }
 
+run "rejects_sources_with_a_route_of_no_api" {
+  command = plan
+
+  variables {
+    sources = { products = { route = "/products/{id}", source_id = "s1" } }
+  }
+
+  expect_failures = [var.sources]
+}
+
+run "rejects_sources_with_two_for_all_else" {
+  command = plan
+
+  variables {
+    sources = {
+      one = { source_id = "s1" }
+      two = { source_id = "s2" }
+    }
+  }
+
+  expect_failures = [var.sources]
+}
+
+run "rejects_sources_without_an_id" {
+  command = plan
+
+  variables {
+    sources = { shop = { api_id = "abcdef1234", source_id = "" } }
+  }
+
+  expect_failures = [var.sources]
+}
+
+run "rejects_sources_with_a_method" {
+  command = plan
+
+  variables {
+    sources = { shop = { api_id = "abcdef1234", route = "GET /products", source_id = "s1" } }
+  }
+
+  expect_failures = [var.sources]
+}
+
+run "rejects_subscription_with_v2" {
+  command = plan
+
+  variables {
+    metering_api = "v2"
+    metadata     = null
+  }
+
+  expect_failures = [var.subscription]
+}
+
+run "rejects_subscription_with_a_space" {
+  command = plan
+
+  variables {
+    subscription = "sub 1"
+  }
+
+  expect_failures = [var.subscription]
+}
+
+run "rejects_subscription_of_an_unknown_key" {
+  command = plan
+
+  variables {
+    subscription = "{plan}"
+  }
+
+  expect_failures = [var.subscription]
+}
+
 run "rejects_timeout_seconds_beyond_lambdas" {
   command = plan
 
@@ -501,4 +817,25 @@ run "rejects_v1_unanswered_of_another_kind" {
   }
 
   expect_failures = [var.v1_unanswered]
+}
+
+run "rejects_timeout_seconds_without_room_for_the_elements" {
+  command = plan
+
+  variables {
+    timeout_seconds         = 50
+    request_timeout_seconds = 12
+  }
+
+  expect_failures = [var.timeout_seconds]
+}
+
+run "accepts_the_same_timeout_seconds_without_elements" {
+  command = plan
+
+  variables {
+    elements                = {}
+    timeout_seconds         = 50
+    request_timeout_seconds = 12
+  }
 }

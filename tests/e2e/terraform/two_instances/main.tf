@@ -81,9 +81,9 @@ module "v1" {
   authorizer     = null
 
   metering = {
-    existing_log_group = { arn = aws_cloudwatch_log_group.existing.arn }
-    metering_api       = "v1"
-    metering_url       = var.revenium_v1_url
+    existing_log_groups = { shared = { arn = aws_cloudwatch_log_group.existing.arn } }
+    metering_api        = "v1"
+    metering_url        = var.revenium_v1_url
   }
 }
 
@@ -153,7 +153,8 @@ resource "aws_api_gateway_stage" "this" {
   stage_name    = "live"
 
   access_log_settings {
-    destination_arn = local.instances[each.key].access_log_settings.rest.destination_arn
+    # v1's stage writes where it wrote before.
+    destination_arn = each.key == "v1" ? aws_cloudwatch_log_group.existing.arn : local.instances[each.key].access_log_settings.rest.destination_arn
     format          = local.instances[each.key].access_log_settings.rest.format
   }
 }
