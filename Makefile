@@ -40,10 +40,10 @@ plan: $(VENV)/ready ## Plans by the real provider, and every validation broken o
 	$(PY) -m pytest tests/plan
 
 e2e: $(VENV)/ready ## The examples, applied on the sandbox and called
-	$(PY) -m pytest tests/e2e --ignore tests/e2e/test_existing_stages.py
+	$(PY) -m pytest tests/e2e --ignore tests/e2e/test_existing_stages.py --ignore tests/e2e/test_migration.py
 
-stages: $(VENV)/ready ## Stages that are owned elsewhere, metered and given back on a sandbox of their own
-	$(PY) -m pytest tests/e2e/test_existing_stages.py
+stages: $(VENV)/ready ## Stages and log groups that are owned elsewhere, taken over and given back, on sandboxes of their own
+	$(PY) -m pytest tests/e2e/test_existing_stages.py tests/e2e/test_migration.py
 
 docs: $(VENV)/ready ## Write the README's tables from the HCL
 	PYTHONPATH=tests $(PY) -m hcl.tables

@@ -130,7 +130,7 @@ variable "metering" {
   description = <<-TEXT
     Metering of API traffic; null leaves it out. What is not set takes the default of `modules/metering`:
     `elements` metering elements of each call: an element's name to the access-log key of its value, of ours (`responseLength`, `integrationLatency`, ...) or of `extra_log_fields`;
-    `existing_log_groups` log groups that stages write access logs to already, metered beside the module's own: a name of your choice that stays to the group's ARN;
+    `existing_log_groups` log groups that stages write access logs to already, metered beside the module's own: a name of your choice that stays to the group's `arn` and, to take a subscription filter over, its `filter_name`;
     `extra_log_fields` fields to add to the access-log formats: an access-log key of yours to a `$context` variable;
     `filter` which calls are metered, by `statuses` (`2xx`, `404`), `routes` and `excluded_routes` (`/internal/*`, `OPTIONS *`), `include_gateway_rejections` (no) and `websocket_events` (only `MESSAGE`), see the README's *What is metered, and how*;
     `metadata` v1 only: a text in which `{key}` stands for an access-log field;
@@ -146,7 +146,7 @@ variable "metering" {
   TEXT
   type = object({
     elements            = optional(map(string))
-    existing_log_groups = optional(map(object({ arn = string })))
+    existing_log_groups = optional(map(object({ arn = string, filter_name = optional(string) })))
     extra_log_fields    = optional(map(string))
     filter = optional(object({
       excluded_routes            = optional(set(string))

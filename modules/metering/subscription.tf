@@ -59,7 +59,8 @@ resource "aws_cloudwatch_log_subscription_filter" "this" {
 resource "aws_cloudwatch_log_subscription_filter" "existing" {
   for_each = data.aws_cloudwatch_log_group.existing
 
-  name            = local.function_name
+  # CloudWatch replaces a filter of the same name in one step.
+  name            = coalesce(var.existing_log_groups[each.key].filter_name, local.function_name)
   log_group_name  = each.value.name
   destination_arn = aws_lambda_function.this.arn
   # Matches every line: in a group whose formats are not ours, also a line that is no JSON has to be counted.

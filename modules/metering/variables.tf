@@ -65,10 +65,13 @@ variable "elements" {
 }
 
 variable "existing_log_groups" {
-  description = "Log groups that API Gateway stages write access logs to already, metered beside the module's own, by a name of your choice that stays. `arn` with or without a trailing `:*`, in this account and region and of the Standard class."
-  type        = map(object({ arn = string }))
-  default     = {}
-  nullable    = false
+  description = "Log groups that API Gateway stages write access logs to already, metered beside the module's own, by a name of your choice that stays. `arn` with or without a trailing `:*`, in this account and region and of the Standard class. `filter_name` is the name of the subscription filter to make there (the metering function's): a filter of that name is taken over in one step, so that what it fed gets nothing more and no line is lost or read twice."
+  type = map(object({
+    arn         = string
+    filter_name = optional(string)
+  }))
+  default  = {}
+  nullable = false
 
   validation {
     condition     = alltrue([for name in keys(var.existing_log_groups) : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
@@ -93,6 +96,11 @@ variable "existing_log_groups" {
   validation {
     condition     = length(distinct([for group in var.existing_log_groups : trimsuffix(coalesce(group.arn, "-"), ":*")])) == length(var.existing_log_groups)
     error_message = "`existing_log_groups` must name each group once, as each call would be metered for every entry. Leave the second out."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.existing_log_groups : group.filter_name == null || can(regex("^[^:*]{1,512}$", group.filter_name))])
+    error_message = "`existing_log_groups[*].filter_name` must have 1 to 512 characters without `:` and `*`, as CloudWatch takes it. Copy it from `aws logs describe-subscription-filters`, or leave it out."
   }
 
   validation {

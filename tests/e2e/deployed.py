@@ -1,5 +1,6 @@
 """What the end-to-end tests apply, and what they apply it with."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sandbox import Sandbox, Workspace
 
 API_KEY = "rev_mk_never-to-be-seen-anywhere"
+TOKEN = "a-token-that-nobody-writes-down"
 ROOT_MODULES = Path(__file__).parent / "terraform"
 
 # What the emulator reads back otherwise than AWS. A second plan may show exactly this.
@@ -35,11 +37,36 @@ class TwoInstances:
 
 @dataclass(frozen=True)
 class Applied:
-    """A root module, applied in a workspace."""
+    """A root module, applied in a workspace with the input variables `given`."""
 
     directory: str
     workspace: Workspace
     outputs: dict[str, Any]
+    given: dict[str, Any]
+
+    def differences(self) -> list[str]:
+        """`address: attribute` of what a second apply would change."""
+        self.workspace.plan(self.directory, out="second.tfplan", variables=self.given)
+        return real_differences(self.workspace.show_json(self.directory, "second.tfplan")["resource_changes"])
+
+    def is_shown_by_its_page(self) -> None:
+        """The README of the example has what Terraform prints at the end, but for ids."""
+        page = (self.workspace.root / self.directory / "README.md").read_text(encoding="utf-8")
+        made = sum(each["mode"] == "managed" for each in resources(self.workspace.show_json(self.directory)["values"]))
+        assert f"Apply complete! Resources: {made} added, 0 changed, 0 destroyed.\n\nOutputs:\n\n" in page
+        shown = page.partition("Outputs:\n\n")[2].partition("```")[0]
+        for name, value in self.outputs.items():
+            assert f"{name} = " in shown
+            if isinstance(value, str) and "://" not in value:
+                assert f'{name} = "{value}"\n' in shown
+
+
+def resources(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All resources of a state, or of a module in it."""
+    module = values.get("root_module", values)
+    yield from module.get("resources", [])
+    for child in module.get("child_modules", []):
+        yield from resources(child)
 
 
 def real_differences(changes: list[dict[str, Any]]) -> list[str]:

@@ -14,10 +14,11 @@ import pytest
 
 import access_logs
 from e2e.deployed import API_KEY, ROOT_MODULES, real_differences
+from e2e.outside import make_http_api, make_rest_api, make_websocket_api
 from sandbox import Sandbox, Workspace
 from sandbox.access_log import format_problem
 from sandbox.terraform import TerraformError
-from traffic import call
+from traffic import call, connect
 
 DIRECTORY = "tests/e2e/terraform/existing_stages"
 ACCOUNT_LOGGING = "modules/account_logging"
@@ -32,7 +33,7 @@ class World:
 
     sandbox: Sandbox
     workspace: Workspace
-    apis: dict[str, str] = field(default_factory=dict)
+    apis: dict[str, str]
     found: dict[str, Any] = field(default_factory=dict)
 
     def entry(self, kind: str, stage: str, **more: bool) -> dict[str, object]:
@@ -97,6 +98,20 @@ class World:
         [billed] = [each for each in self.sandbox.revenium.billed() if each.transaction_id == answer.request_id]
         return (billed.resource, billed.response_code) == ("/ping", answer.status)
 
+    def is_billed_for_a_message(self, stage: str) -> bool:
+        """Whether one more message of a WebSocket stage is billed."""
+
+        def messages() -> int:
+            return sum(each.resource == "ping" for each in self.sandbox.revenium.billed())
+
+        before = messages()
+        url = f"wss://{self.apis['WEBSOCKET']}.execute-api.us-east-1.amazonaws.com/{stage}"
+        with connect(self.sandbox, url, None) as caller:
+            assert caller.ask('{"action": "ping"}') == "pong"
+        self.sandbox.gateway.flush()
+        self.sandbox.revenium.wait_for(lambda _: messages() > before, 60, "the message is billed")
+        return messages() == before + 1
+
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
@@ -106,46 +121,14 @@ def world() -> Iterator[World]:
         shutil.copytree(ROOT_MODULES / "existing_stages", workspace.root / DIRECTORY)
         workspace.init(DIRECTORY)
         workspace.init(ACCOUNT_LOGGING)
-        made = World(own, workspace)
-        make_rest_api(made)
-        make_v2_api(made, "HTTP", "$default")
-        make_v2_api(made, "WEBSOCKET", "live")
-        yield made
+        apis = {
+            "REST": make_rest_api(own, "live", "old", "foreign"),
+            "HTTP": make_http_api(own, "$default", "old", "third"),
+            "WEBSOCKET": make_websocket_api(own, "live", "old", "third"),
+        }
+        yield World(own, workspace, apis)
         own.gateway.flush()
         own.check()
-
-
-def make_rest_api(world: World) -> None:
-    rest = world.sandbox.client("apigateway")
-    api = rest.create_rest_api(name="somebody-elses")["id"]
-    [root] = rest.get_resources(restApiId=api)["items"]
-    ping = rest.create_resource(restApiId=api, parentId=root["id"], pathPart="ping")["id"]
-    method = {"restApiId": api, "resourceId": ping, "httpMethod": "GET"}
-    rest.put_method(**method, authorizationType="NONE")
-    rest.put_integration(**method, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
-    rest.put_method_response(**method, statusCode="200")
-    rest.put_integration_response(**method, statusCode="200")
-    deployment = rest.create_deployment(restApiId=api)["id"]
-    for stage in ("live", "old", "foreign"):
-        rest.create_stage(
-            restApiId=api, deploymentId=deployment, stageName=stage, description="theirs", variables={"a": "b"}
-        )
-    world.apis["REST"] = api
-
-
-def make_v2_api(world: World, kind: str, first: str) -> None:
-    v2 = world.sandbox.client("apigatewayv2")
-    selection = {"RouteSelectionExpression": "$request.body.action"} if kind == "WEBSOCKET" else {}
-    api = v2.create_api(Name="somebody-elses", ProtocolType=kind, **selection)["ApiId"]
-    if kind == "HTTP":
-        backend = v2.create_integration(
-            ApiId=api, IntegrationType="HTTP_PROXY", IntegrationMethod="GET", PayloadFormatVersion="1.0",
-            IntegrationUri=f"{world.sandbox.emulator.endpoint}/_ministack/health",
-        )["IntegrationId"]  # fmt: skip
-        v2.create_route(ApiId=api, RouteKey="GET /ping", Target=f"integrations/{backend}")
-    for stage in (first, "old", "third"):
-        v2.create_stage(ApiId=api, StageName=stage, AutoDeploy=True, StageVariables={"a": "b"}, Tags={"owner": "them"})
-    world.apis[kind] = api
 
 
 def give_earlier_logs(world: World) -> None:
@@ -197,6 +180,8 @@ def test_their_traffic_is_billed(world: World) -> None:
     assert world.is_billed("REST", "/live")
     assert world.is_billed("REST", "/old")
     assert world.is_billed("HTTP", "")
+    assert world.is_billed_for_a_message("live")
+    assert world.is_billed_for_a_message("old")
 
 
 def moved(world: World) -> dict[str, dict[str, object]]:
@@ -251,7 +236,9 @@ def test_destroy_gives_everything_back_and_leaves_no_trace(world: World) -> None
         assert world.stage(kind, stage) == world.found[f"{kind} {stage}"], f"{kind} {stage}"
     client = world.sandbox.client
     assert world.parameters() == {}
-    assert client("lambda").list_functions()["Functions"] == []
-    assert [each["RoleName"] for each in client("iam").list_roles()["Roles"]] == ["account-api-gateway-logs-us-east-1"]
+    theirs_alone = "somebody-elses-backend"
+    assert [each["FunctionName"] for each in client("lambda").list_functions()["Functions"]] == [theirs_alone]
+    roles = {each["RoleName"] for each in client("iam").list_roles()["Roles"]}
+    assert roles == {theirs_alone, "account-api-gateway-logs-us-east-1"}
     assert access_logs.groups(world.sandbox) == ["/theirs"]
     assert json.dumps(client("sqs").list_queues().get("QueueUrls", [])) == "[]"

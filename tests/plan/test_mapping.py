@@ -51,10 +51,13 @@ def test_what_the_module_writes_the_function_reads() -> None:
 
 
 def test_each_existing_group_has_a_filter_for_every_line_and_a_permission_of_its_own(plan: Plan) -> None:
-    for name in ("news", "shop"):
+    for name, filter_name in (("news", "revenium"), ("shop", "mapping-metering")):
         plan.check(
             {
-                f'{MODULE}.aws_cloudwatch_log_subscription_filter.existing["{name}"]': {"filter_pattern": ""},
+                f'{MODULE}.aws_cloudwatch_log_subscription_filter.existing["{name}"]': {
+                    "filter_pattern": "",
+                    "name": filter_name,
+                },
                 f'{MODULE}.aws_lambda_permission.existing["{name}"]': {
                     "statement_id": f"access-logs-{name}",
                     "principal": "logs.amazonaws.com",

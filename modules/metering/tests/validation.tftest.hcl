@@ -240,6 +240,16 @@ run "rejects_existing_log_groups_without_an_arn" {
   expect_failures = [var.existing_log_groups]
 }
 
+run "rejects_existing_log_groups_with_a_filter_name_that_cloudwatch_does_not_take" {
+  command = plan
+
+  variables {
+    existing_log_groups = { shop = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/shop", filter_name = "revenium:*" } }
+  }
+
+  expect_failures = [var.existing_log_groups]
+}
+
 run "rejects_existing_log_groups_of_the_function_itself" {
   command = plan
 

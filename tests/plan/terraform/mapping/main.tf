@@ -14,7 +14,7 @@ module "revenium" {
     elements = { bytes-in = "bytesIn", bytes-out = "responseLength" }
 
     existing_log_groups = {
-      news = { arn = aws_cloudwatch_log_group.existing["news"].arn }
+      news = { arn = aws_cloudwatch_log_group.existing["news"].arn, filter_name = "revenium" }
       shop = { arn = "${aws_cloudwatch_log_group.existing["shop"].arn}:*" }
     }
 
