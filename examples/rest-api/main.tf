@@ -22,6 +22,14 @@ module "revenium" {
   metering = { metering_url = var.metering_url }
 }
 
+module "account_logging" {
+  # In your own configuration: source = "<namespace>/revenium-metering/aws//modules/account_logging".
+  source = "../../modules/account_logging"
+  count  = var.set_account_logging_role ? 1 : 0
+
+  name = var.name
+}
+
 resource "aws_api_gateway_resource" "products" {
   rest_api_id = aws_api_gateway_rest_api.this.id
   parent_id   = aws_api_gateway_rest_api.this.root_resource_id
@@ -88,5 +96,5 @@ resource "aws_api_gateway_stage" "this" {
     format          = module.revenium.access_log_settings.rest.format
   }
 
-  depends_on = [aws_api_gateway_account.this]
+  depends_on = [module.account_logging]
 }

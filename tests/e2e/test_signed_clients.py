@@ -14,7 +14,7 @@ from traffic import Answered, call
 
 @pytest.fixture
 def secret(sandbox: Sandbox, signed_clients: Applied) -> str:
-    arn = signed_clients.outputs["example"]["signing_secret_arn"]
+    arn = signed_clients.outputs["signing_secret_arn"]
     return str(sandbox.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
 
 
@@ -25,7 +25,7 @@ def signed(secret: str, client: str, at: float) -> dict[str, str]:
 
 
 def send(sandbox: Sandbox, applied: Applied, headers: dict[str, str]) -> Answered:
-    return call(sandbox, applied.outputs["example"]["invoke_url"], "/products", None, headers)
+    return call(sandbox, applied.outputs["invoke_url"], "/products", None, headers)
 
 
 def test_who_signs_gets_in_and_is_billed(sandbox: Sandbox, signed_clients: Applied, secret: str) -> None:
@@ -70,7 +70,7 @@ def test_neither_signature_nor_secret_is_in_a_log(sandbox: Sandbox, signed_clien
     send(sandbox, signed_clients, headers | {"x-timestamp": "1"})
     send(sandbox, signed_clients, headers)
     sandbox.gateway.flush()
-    function = signed_clients.outputs["example"]["authorizer_function_name"]
+    function = signed_clients.outputs["authorizer_function_name"]
     lines = [line for group in access_logs.groups(sandbox) for line in access_logs.messages(sandbox, group)]
     assert any("not_authenticated" in line for line in access_logs.messages(sandbox, f"/aws/lambda/{function}"))
     assert not [line for line in lines if secret in line or headers["x-signature"] in line]

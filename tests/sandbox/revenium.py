@@ -64,6 +64,7 @@ class Transaction:
     remote_host: str | None = None
     user_agent: str | None = None
     source_type: str | None = None
+    source_id: str | None = None
     call_count: int = 1
     request_count: int = 0
     response_count: int = 0
@@ -529,6 +530,7 @@ class Revenium:
                     remote_host=parsed.get("remoteHost"),
                     user_agent=parsed.get("userAgent"),
                     source_type=parsed.get("source"),
+                    source_id=parsed.get("api"),
                     call_count=parsed.get("callCount", 1),
                     request_count=1,
                     response_count=1,
@@ -636,6 +638,7 @@ def _transaction(transaction_id: str, halves: _Halves) -> Transaction:
         remote_host=request.get("remoteHost"),
         user_agent=request.get("userAgent"),
         source_type=request.get("sourceType"),
+        source_id=request.get("sourceId"),
         request_count=halves.request_count,
         response_count=halves.response_count,
         received_monotonic=halves.received_monotonic,
