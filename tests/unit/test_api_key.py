@@ -132,7 +132,7 @@ def test_a_refused_key_is_read_again(clock: list[float]) -> None:
 
 @pytest.mark.parametrize("failure", [NotSent("refused"), Answer(400, {}, '{"__type":"x#AccessDeniedException"}')])
 def test_the_last_key_stays_in_use_while_the_secret_cannot_be_read(
-    failure: Answer | Exception, clock: list[float]
+    failure: Answer | Exception, clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     manager = SecretsManager("hak_1")
     key = manager.key()
@@ -140,6 +140,8 @@ def test_the_last_key_stays_in_use_while_the_secret_cannot_be_read(
     manager.failure = failure
     clock[0] += MAX_AGE + 1
     assert key.value() == "hak_1"
+    written = json.loads(capsys.readouterr().out)
+    assert (written["level"], written["message"][:35]) == ("WARNING", "The secret could not be read again;")
     asked = len(manager.transport.sent)
     assert [key.value() for _ in range(20)] == ["hak_1"] * 20
     assert len(manager.transport.sent) == asked, "nobody waits for a secret that could not be read a moment ago"

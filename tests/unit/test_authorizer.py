@@ -1,11 +1,14 @@
 import json
 import os
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import authorizer.handler
+from authorizer.entitlement import Entitlement
 from authorizer.gateway import UnknownEvent
 from metering import access_log
 from metering.mapping import to_usage
@@ -13,7 +16,7 @@ from revenium.secret import SecretUnavailable
 from revenium.settings import SettingsError
 from revenium.transport import Answer, NotSent, Unanswered
 from sandbox.access_log import Kind, fill
-from unit.authorizing import EVENTS, SECRET_ARN, Revenium, event, stage
+from unit.authorizing import EVENTS, SECRET_ARN, UNKNOWN, Revenium, event, stage
 from unit.fakes import OK, FakeKey
 from unit.iam import allows
 
@@ -314,6 +317,33 @@ def test_the_metric_line_counts_the_answer_and_names_no_client(
     line = metric_line(capsys)
     assert line == counting(once, reason)
     assert "acme" not in str(line) and "mallory" not in str(line)
+
+
+@pytest.mark.parametrize("trouble", [Answer(503, {}, ""), NotSent("ConnectionRefusedError"), SecretUnavailable("why")])
+def test_each_time_without_a_decision_the_log_says_why(
+    trouble: Answer | Exception, revenium: Revenium, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revenium.start()
+    revenium.trouble = trouble
+    revenium.reason("acme")
+    [written] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" not in line]
+    assert written["level"] == "ERROR"
+    assert written["message"].startswith("No entitlement decision: ")
+    assert "acme" not in str(written)
+
+
+@pytest.mark.parametrize(("seconds", "why"), [(0.05, "the hook left no time for it"), (0.3, "the time for it is over")])
+def test_a_check_without_time_says_so(
+    seconds: float, why: str, revenium: Revenium, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revenium.start()
+    answered = threading.Event()
+    revenium.transport.respond = lambda *_: OK if answered.wait(20) else UNKNOWN
+    try:
+        assert revenium.client.check("acme", time.monotonic() + seconds) is Entitlement.NO_DECISION
+    finally:
+        answered.set()
+    assert json.loads(capsys.readouterr().out)["message"] == f"No entitlement decision: {why}"
 
 
 def test_while_the_breaker_is_open_the_metric_line_counts_errors_without_checks(

@@ -1,8 +1,10 @@
+import contextlib
 import socket
 import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -30,7 +32,11 @@ class Server:
                 return
             self.connections += 1
             self._open.append(connection)
-            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # `close` ends a talk in its middle
+            self.talk(connection)
 
     def close(self) -> None:
         for each in [self._socket, *self._open]:
@@ -145,7 +151,7 @@ def test_a_handshake_that_fails_has_sent_nothing(talk: Talk, serve: Callable[[Ta
         Transport(1).send("POST", url, {}, b"{}", 0.5)
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999/"])
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999/", "ftp://127.0.0.1/", "https:///meter"])
 def test_an_impossible_url_has_sent_nothing(url: str) -> None:
     with pytest.raises(NotSent):
         Transport(1).send("POST", url, {}, b"{}", 0.5)
@@ -155,6 +161,36 @@ def test_an_impossible_header_is_not_repeated_in_the_error(serve: Callable[[Talk
     with pytest.raises(NotSent) as error:
         Transport(1).send("POST", serve(silent).url, {"x-api-key": "hak_SECRET\nx"}, b"{}", 0.5)
     assert "hak_SECRET" not in str(error.value)
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_a_url_without_a_port_means_the_schemes(scheme: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def create_connection(address: tuple[str, int], *_: object) -> socket.socket:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("socket.create_connection", create_connection)
+    with pytest.raises(NotSent):
+        Transport(1).send("POST", f"{scheme}://api.revenium.example/meter", {}, b"{}", 5)
+    assert asked == [("api.revenium.example", port)]
+
+
+def test_a_request_that_nobody_takes_ends_with_the_time(serve: Callable[[Talk], Server]) -> None:
+    never = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        never.wait(60)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as executor:
+        try:
+            sending = executor.submit(Transport(1).send, "POST", serve(talk).url, {}, b"x" * 50_000_000, 0.3)
+            with pytest.raises(Unanswered):
+                sending.result(timeout=20)
+        finally:
+            never.set()
 
 
 def test_a_kept_connection_that_breaks_may_have_taken_the_request(serve: Callable[[Talk], Server]) -> None:
