@@ -2,6 +2,7 @@
 
 VENV := .venv
 PY   := $(VENV)/bin/python
+OWN_SANDBOXES := $(addprefix tests/e2e/test_,existing_stages.py mapping.py migration.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test fmt lint unit hcl plan e2e stages chaos chaos-ci bench sandbox docs requirements clean
@@ -40,10 +41,10 @@ plan: $(VENV)/ready ## Plans by the real provider, and every validation broken o
 	$(PY) -m pytest tests/plan
 
 e2e: $(VENV)/ready ## The examples, applied on the sandbox and called
-	$(PY) -m pytest tests/e2e --ignore tests/e2e/test_existing_stages.py --ignore tests/e2e/test_migration.py
+	$(PY) -m pytest tests/e2e $(addprefix --ignore ,$(OWN_SANDBOXES))
 
 stages: $(VENV)/ready ## Stages and log groups that are owned elsewhere, taken over and given back, on sandboxes of their own
-	$(PY) -m pytest tests/e2e/test_existing_stages.py tests/e2e/test_migration.py
+	$(PY) -m pytest $(OWN_SANDBOXES)
 
 docs: $(VENV)/ready ## Write the README's tables from the HCL
 	PYTHONPATH=tests $(PY) -m hcl.tables

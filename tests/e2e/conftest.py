@@ -117,10 +117,9 @@ def apply_two_instances(sandbox: Sandbox) -> TwoInstances:
 
 def apply_multiple_apis(sandbox: Sandbox, backend: str) -> Applied:
     apis = {
-        "orders": {"kind": "REST", "source_id": "source-of-orders"},
-        "invoices": {"kind": "REST"},
         "catalog": {"kind": "HTTP", "source_id": "source-of-catalog"},
-        "search": {"kind": "HTTP"},
+        "invoices": {"kind": "REST"},
+        "orders": {"kind": "REST", "source_id": "source-of-orders"},
     }
     return apply(
         sandbox,
@@ -142,7 +141,7 @@ IN_THE_BACKGROUND: dict[str, Callable[[Sandbox, str], Any]] = {
     "two_instances": lambda sandbox, _: apply_two_instances(sandbox),
     "authorizers": lambda sandbox, _: apply(sandbox, "tests/e2e/terraform/authorizers"),
     "signed_clients": lambda sandbox, _: apply(sandbox, "examples/signed-clients"),
-    "websocket": lambda sandbox, _: apply(sandbox, "examples/websocket", set_account_logging_role=True),
+    "websocket": lambda sandbox, _: apply(sandbox, "examples/websocket"),
     "multiple_apis": apply_multiple_apis,
     "metering_only": apply_metering_only,
 }

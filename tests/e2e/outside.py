@@ -40,20 +40,21 @@ def make_function(sandbox: Sandbox, name: str, source: str, environment: dict[st
     return str(functions.get_function_configuration(FunctionName=name)["FunctionArn"])
 
 
-def make_rest_api(sandbox: Sandbox, *stages: str) -> str:
-    """With `GET /ping`; gives its id."""
+def make_rest_api(sandbox: Sandbox, *stages: str, paths: tuple[str, ...] = ("ping",)) -> str:
+    """With `GET` on each path, which answers 200, but `failing`, which answers 404; gives its id."""
     rest = sandbox.client("apigateway")
     api = rest.create_rest_api(name="somebody-elses")["id"]
     [root] = rest.get_resources(restApiId=api)["items"]
-    ping = rest.create_resource(restApiId=api, parentId=root["id"], pathPart="ping")["id"]
-    method = {"restApiId": api, "resourceId": ping, "httpMethod": "GET"}
-    rest.put_method(**method, authorizationType="NONE")
-    rest.put_integration(
-        **method,
-        type="HTTP_PROXY",
-        integrationHttpMethod="GET",
-        uri=f"{sandbox.emulator.endpoint}/_ministack/health",
-    )
+    for path in paths:
+        resource = rest.create_resource(restApiId=api, parentId=root["id"], pathPart=path)["id"]
+        method = {"restApiId": api, "resourceId": resource, "httpMethod": "GET"}
+        rest.put_method(**method, authorizationType="NONE")
+        rest.put_integration(
+            **method,
+            type="HTTP_PROXY",
+            integrationHttpMethod="GET",
+            uri=f"{sandbox.emulator.endpoint}/_ministack/{'nothing' if path == 'failing' else 'health'}",
+        )
     deployment = rest.create_deployment(restApiId=api)["id"]
     for stage in stages:
         rest.create_stage(

@@ -42,7 +42,7 @@ def test_the_apis_own_authorizer_decides_and_names_who_is_billed(sandbox: Sandbo
 
 def test_each_api_is_metered_under_its_source(sandbox: Sandbox, multiple_apis: Applied) -> None:
     urls = multiple_apis.outputs["invoke_urls"]
-    assert sorted(urls) == ["catalog", "invoices", "orders", "search"]
+    assert sorted(urls) == ["catalog", "invoices", "orders"]
     answers = {name: call(sandbox, url, "/status", "acme") for name, url in urls.items()}
     assert {answer.status for answer in answers.values()} == {200}
     strangers = {name: call(sandbox, url, "/status", "nobody-knows-me").status for name, url in urls.items()}
@@ -52,7 +52,6 @@ def test_each_api_is_metered_under_its_source(sandbox: Sandbox, multiple_apis: A
         "catalog": "source-of-catalog",
         "invoices": None,
         "orders": "source-of-orders",
-        "search": None,
     }
     assert {(each.credential, each.resource) for each in transactions.values()} == {("acme", "/{proxy+}")}
 

@@ -80,6 +80,7 @@ def _end_with_parent() -> None:
 
 
 def _install() -> None:
+    from hypercorn import asyncio as asyncio_server
     from ministack import app
     from ministack.core import iam_actions
     from ministack.services import (
@@ -93,6 +94,8 @@ def _install() -> None:
     for name in ("AUTH", "LOG_LEVEL", *(name for name in os.environ if name.startswith("LAMBDA_"))):
         # Read when the modules above and the next were imported; functions inherit what is left.
         os.environ.pop(name, None)
+
+    _wrap(asyncio_server, "serve", _with_patience)
 
     _wrap(app, "_handle_execute_api_request", _with_observation)
 
@@ -167,6 +170,18 @@ def _attribute(module: Any, name: str) -> Any:
         return getattr(module, name)
     except AttributeError:
         raise SystemExit(f"ministack {EMULATOR_VERSION} has no {module.__name__}.{name} to wrap") from None
+
+
+def _with_patience(original: Handler) -> Handler:
+    """A request that comes in just when the server ends an idle connection is done and never answered. Terraform
+    repeats it, and what it makes is there already. Clients end theirs after 90 seconds: the server waits for longer.
+    """
+
+    async def serve(served: Any, config: Any) -> Any:
+        config.keep_alive_timeout = 3600
+        return await original(served, config)
+
+    return serve
 
 
 def _iam_action(original: Callable[..., str | None]) -> Callable[..., str | None]:

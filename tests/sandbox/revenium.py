@@ -65,6 +65,8 @@ class Transaction:
     user_agent: str | None = None
     source_type: str | None = None
     source_id: str | None = None
+    metadata: str | None = None
+    elements: tuple[tuple[str, str], ...] = ()
     call_count: int = 1
     request_count: int = 0
     response_count: int = 0
@@ -531,6 +533,8 @@ class Revenium:
                     user_agent=parsed.get("userAgent"),
                     source_type=parsed.get("source"),
                     source_id=parsed.get("api"),
+                    metadata=parsed.get("metadata"),
+                    elements=tuple((each["name"], each["value"]) for each in parsed["elements"]),
                     call_count=parsed.get("callCount", 1),
                     request_count=1,
                     response_count=1,
