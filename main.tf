@@ -5,8 +5,18 @@ locals {
   authorizer_api_key_secret = (
     local.authorizer_own_secret != null ? local.authorizer_own_secret :
     var.api_key_secret != null || var.metering == null ? var.api_key_secret :
-    { arn = module.metering[0].api_key_secret_arn, kms_key_arn = null }
+    { arn = module.metering[0].api_key_secret_arn, kms_key_arn = one(local.kms_key[*].arn) }
   )
+
+  kms_key = var.kms_key == null ? null : { arn = var.kms_key.create ? module.kms_key[0].arn : var.kms_key.arn }
+}
+
+module "kms_key" {
+  count  = var.kms_key == null ? 0 : var.kms_key.create ? 1 : 0
+  source = "./modules/kms_key"
+
+  name = var.name
+  tags = var.tags
 }
 
 module "metering" {
@@ -21,6 +31,8 @@ module "metering" {
   existing_stages         = var.existing_stages
   extra_log_fields        = var.metering.extra_log_fields
   filter                  = var.metering.filter
+  functions               = var.functions
+  kms_key                 = local.kms_key
   log_retention_days      = var.log_retention_days
   metadata                = var.metering.metadata
   metering_api            = var.metering.metering_api
@@ -32,6 +44,7 @@ module "metering" {
   runtime                 = var.runtime
   sources                 = var.metering.sources
   subscription            = var.metering.subscription
+  tags                    = var.tags
   timeout_seconds         = var.metering.timeout_seconds
   v1_unanswered           = var.metering.v1_unanswered
 }
@@ -53,7 +66,9 @@ module "authorizer" {
   entitlement_timeout_seconds = var.authorizer.entitlement_timeout_seconds
   entitlement_url             = var.authorizer.entitlement_url
   extra_identity_sources      = var.authorizer.extra_identity_sources
+  functions                   = var.functions
   http_apis                   = var.http_apis
+  kms_key                     = local.kms_key
   log_retention_days          = var.log_retention_days
   mode                        = var.authorizer.mode
   name                        = var.name
@@ -61,5 +76,6 @@ module "authorizer" {
   rest_apis                   = var.rest_apis
   runtime                     = var.runtime
   stale_seconds               = var.authorizer.stale_seconds
+  tags                        = var.tags
   websocket_apis              = var.websocket_apis
 }

@@ -93,6 +93,15 @@ output "retry_queue_url" {
   value       = one(module.metering[*].retry_queue_url)
 }
 
+output "role_policies" {
+  description = "What each function's role allows, as JSON policies by `metering`, `authorizer` and `stage_logging`: what a role of yours in `functions.roles` has to allow. Null for a function that is not made."
+  value = {
+    authorizer    = one(module.authorizer[*].role_policy)
+    metering      = one(module.metering[*].role_policy)
+    stage_logging = one(module.metering[*].stage_logging_role_policy)
+  }
+}
+
 output "stage_logging_function_name" {
   description = "Name of the function that switches access logs on at `existing_stages`, to find its logs. Null without such stages."
   value       = one(module.metering[*].stage_logging_function_name)

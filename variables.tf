@@ -112,11 +112,55 @@ variable "existing_stages" {
   }
 }
 
+variable "functions" {
+  description = <<-TEXT
+    What the Lambda functions have in common. Null or left out is the default in parentheses:
+    `ca_certificate_file` path of a PEM file with the certificate of a private authority, to trust beside the public ones when talking to Revenium (none);
+    `iam_path` path of the roles that are made (/);
+    `log_level` least important level of the functions' logs: `DEBUG`, `INFO`, `WARNING` or `ERROR` (INFO);
+    `permissions_boundary_arn` policy that bounds the roles that are made (none);
+    `reserved_concurrency` most instances of a function at once, 3 or more, by `metering` and `authorizer` (the account's own limit);
+    `roles` roles of yours in place of made ones, by `metering`, `authorizer` and `stage_logging`: each role's `arn`; what it has to allow is in the output `role_policies` (made with the least rights);
+    `tracing` X-Ray traces of the invocations (false);
+    `vpc` subnets and security groups to join, by `subnet_ids` and `security_group_ids`, with a way to Revenium and to the AWS APIs (none).
+  TEXT
+  type = object({
+    ca_certificate_file      = optional(string)
+    iam_path                 = optional(string, "/")
+    log_level                = optional(string, "INFO")
+    permissions_boundary_arn = optional(string)
+    reserved_concurrency     = optional(map(number), {})
+    roles                    = optional(map(object({ arn = string })), {})
+    tracing                  = optional(bool, false)
+    vpc = optional(object({
+      security_group_ids = set(string)
+      subnet_ids         = set(string)
+    }))
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "http_apis" {
   description = "HTTP APIs in this account and region to create an authorizer on, by a name of your choice that stays: it keys `http_authorizer_ids`. `id` is the API's id."
   type        = map(object({ id = string }))
   default     = {}
   nullable    = false
+}
+
+variable "kms_key" {
+  description = "Customer-managed KMS key for the log groups, the queues, the API key's secret and the functions' environment: `create = true` makes one, `arn` names one of yours, whose policy has to let CloudWatch Logs use it, see `modules/kms_key`. Null for AWS's own keys."
+  type = object({
+    arn    = optional(string)
+    create = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    # Not by the ARN alone: that of a key made in the same run is unknown at plan.
+    condition     = var.kms_key == null || try(var.kms_key.create != (var.kms_key.arn != null), false)
+    error_message = "`kms_key` must have either `arn` or `create = true`. Name a key of yours, have one made, or leave `kms_key` out for AWS's own keys."
+  }
 }
 
 variable "log_retention_days" {
@@ -191,6 +235,13 @@ variable "runtime" {
   description = "Lambda runtime of the functions. `python3.14` needs aws provider 6."
   type        = string
   default     = "python3.12"
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of everything that is made and takes tags."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }
 

@@ -134,3 +134,39 @@ run "rejects_existing_stages_without_metering" {
 
   expect_failures = [var.existing_stages]
 }
+
+run "makes_a_key_where_it_is_told_to" {
+  command = plan
+
+  variables {
+    kms_key = { create = true }
+  }
+
+  assert {
+    condition     = length(module.kms_key) == 1
+    error_message = "`create = true` must make a key."
+  }
+}
+
+run "takes_a_key_of_the_users" {
+  command = plan
+
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-central-1:123456789012:key/0a1b" }
+  }
+
+  assert {
+    condition     = length(module.kms_key) == 0
+    error_message = "A key that is named must not be made."
+  }
+}
+
+run "rejects_a_key_that_is_neither_named_nor_made" {
+  command = plan
+
+  variables {
+    kms_key = {}
+  }
+
+  expect_failures = [var.kms_key]
+}

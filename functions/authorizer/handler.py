@@ -103,7 +103,7 @@ _authorizer: Authorizer | None = None
 
 def _build() -> Authorizer:
     settings = Settings.from_environ(os.environ)
-    transport = Transport(connections=2)
+    transport = Transport(connections=2, ca_file=settings.ca_file)
     client = EntitlementClient(settings, transport, ApiKey(os.environ, transport))
     return Authorizer(settings, client, Hook(settings, transport) if settings.authenticate else None)
 

@@ -37,6 +37,7 @@ class Settings(NamedTuple):
     stale: int
     authenticate: bool
     authenticate_secret_arn: str
+    ca_file: str
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -67,6 +68,7 @@ class Settings(NamedTuple):
             stale=settings.integer(environ, "REVENIUM_STALE_SECONDS", 300, 0, 86400),
             authenticate=settings.choice(environ, "REVENIUM_AUTHENTICATE", "false", ("true", "false")) == "true",
             authenticate_secret_arn=settings.text(environ, "REVENIUM_AUTHENTICATE_SECRET_ARN", ""),
+            ca_file=settings.ca_file(environ, "REVENIUM_CA_FILE"),
         )
 
 

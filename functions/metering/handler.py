@@ -186,7 +186,7 @@ _meter: Meter | None = None
 
 def _build() -> Meter:
     settings = Settings.from_environ(os.environ)
-    transport = Transport(settings.connections)
+    transport = Transport(settings.connections, settings.ca_file)
     deliverer = Deliverer(settings, transport, ApiKey(os.environ, transport))
     return Meter(settings, deliverer, Queue(settings.retry_queue_url), Queue(settings.dead_letter_queue_url))
 

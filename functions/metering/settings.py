@@ -27,6 +27,7 @@ class Settings:
     retry_for: int
     v1_unanswered: str
     rules: Rules = field(default_factory=Rules)
+    ca_file: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -48,4 +49,5 @@ class Settings:
             v1_unanswered=settings.choice(environ, "REVENIUM_V1_UNANSWERED", "park", ("park", "resend")),
             retry_for=settings.integer(environ, "REVENIUM_RETRY_FOR_SECONDS", DEFAULT_RETRY_FOR, 0, 604800),
             rules=rules,
+            ca_file=settings.ca_file(environ, "REVENIUM_CA_FILE"),
         )

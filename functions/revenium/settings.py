@@ -1,6 +1,8 @@
 """Settings read from environment variables; an error names the variable and what is expected, never the value."""
 
+import os
 import re
+import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -51,3 +53,16 @@ def url(environ: Mapping[str, str], name: str, default: str) -> str:
     if not named:
         raise SettingsError(f"{name} must be a URL with a host and, if any, a port from 1 to 65535.")
     return value
+
+
+def ca_file(environ: Mapping[str, str], name: str) -> str:
+    """Path of a PEM file with certificates to trust; a relative one is beside the function's code. Empty for none."""
+    value = text(environ, name, "")
+    if not value:
+        return ""
+    path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), value)
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise SettingsError(f"{name} must name a file with certificates in PEM: {type(error).__name__}.") from error
+    return path

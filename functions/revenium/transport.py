@@ -40,10 +40,14 @@ class Answer(NamedTuple):
 
 
 class Transport:
-    """Connections that threads share; `connections` of them to one server are kept while nobody uses them."""
+    """Connections that threads share; `connections` of them to one server are kept while nobody uses them.
 
-    def __init__(self, connections: int) -> None:
+    `ca_file` names a PEM file with certificates of authorities to trust beside the system's.
+    """
+
+    def __init__(self, connections: int, ca_file: str = "") -> None:
         self._keep = connections
+        self._ca_file = ca_file
         self._idle: dict[_Origin, list[tuple[float, _Connection]]] = {}
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
@@ -98,12 +102,20 @@ class Transport:
         connection: _Connection
         if scheme == "https":
             with self._lock:
-                self._tls = self._tls or ssl.create_default_context()
+                self._tls = self._tls or self.trusting()
             connection = _Https(host, port, timeout=timeout, context=self._tls)
         else:
             connection = _Http(host, port, timeout=timeout)
         connection.connect()
         return connection
+
+    def trusting(self) -> ssl.SSLContext:
+        """What each connection over TLS checks the server with."""
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python's default, unless its build says otherwise
+        if self._ca_file:
+            context.load_verify_locations(self._ca_file)
+        return context
 
 
 class _Http(HTTPConnection):

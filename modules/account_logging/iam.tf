@@ -13,9 +13,12 @@ data "aws_iam_policy_document" "trust" {
 
 resource "aws_iam_role" "this" {
   # Roles are global: with the region in the name, one account has several regions under one `name`.
-  name               = "${var.name}-api-gateway-logs-${data.aws_region.current.id}"
-  description        = "API Gateway writes the logs of all REST and WebSocket APIs of the region with it."
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+  name                 = "${var.name}-api-gateway-logs-${data.aws_region.current.id}"
+  path                 = var.iam_path
+  description          = "API Gateway writes the logs of all REST and WebSocket APIs of the region with it."
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy_attachment" "this" {

@@ -1,42 +1,3 @@
-data "aws_iam_policy_document" "trust" {
-  statement {
-    sid     = "LambdaOfThisAccountAssumesTheRole"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["lambda.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-  }
-}
-
-resource "aws_iam_role" "function" {
-  name               = local.role_name
-  description        = "Execution role of the ${local.function_name} function."
-  assume_role_policy = data.aws_iam_policy_document.trust.json
-}
-
-data "aws_iam_policy_document" "logs" {
-  statement {
-    sid     = "WriteOwnLogGroup"
-    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    # `*` stands for the group's streams, whose names Lambda makes up.
-    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${local.function_name}:*"]
-  }
-}
-
-resource "aws_iam_role_policy" "logs" {
-  name   = "write-logs"
-  role   = aws_iam_role.function.name
-  policy = data.aws_iam_policy_document.logs.json
-}
-
 data "aws_iam_policy_document" "api_key" {
   statement {
     sid       = "ReadReveniumApiKey"
@@ -59,12 +20,6 @@ data "aws_iam_policy_document" "api_key" {
       }
     }
   }
-}
-
-resource "aws_iam_role_policy" "api_key" {
-  name   = "read-api-key"
-  role   = aws_iam_role.function.name
-  policy = data.aws_iam_policy_document.api_key.json
 }
 
 locals {
@@ -96,12 +51,4 @@ data "aws_iam_policy_document" "authenticate" {
       }
     }
   }
-}
-
-resource "aws_iam_role_policy" "authenticate" {
-  count = local.authenticate_secret == null ? 0 : 1
-
-  name   = "read-authenticate-secret"
-  role   = aws_iam_role.function.name
-  policy = data.aws_iam_policy_document.authenticate[0].json
 }

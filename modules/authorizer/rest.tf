@@ -10,7 +10,7 @@ resource "aws_api_gateway_authorizer" "this" {
   name                             = local.function_name
   rest_api_id                      = each.value.id
   type                             = "REQUEST"
-  authorizer_uri                   = aws_lambda_function.this.invoke_arn
+  authorizer_uri                   = module.function.invoke_arn
   authorizer_result_ttl_in_seconds = local.gateway_cache_seconds
   identity_source                  = local.rest_identity_source
 }
@@ -20,7 +20,7 @@ resource "aws_lambda_permission" "rest" {
 
   statement_id  = "rest-${each.key}"
   action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.this.function_name
+  function_name = module.function.name
   principal     = "apigateway.amazonaws.com"
   # Names the account as well: a source_account would say it twice, and AWS does not document that API Gateway sends one.
   source_arn = "${local.execute_api_arn}:${each.value.id}/authorizers/${aws_api_gateway_authorizer.this[each.key].id}"

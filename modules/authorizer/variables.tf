@@ -254,6 +254,35 @@ variable "extra_identity_sources" {
   }
 }
 
+variable "functions" {
+  description = <<-TEXT
+    What the Lambda functions have in common. Null or left out is the default in parentheses:
+    `ca_certificate_file` path of a PEM file with the certificate of a private authority, to trust beside the public ones when talking to Revenium (none);
+    `iam_path` path of the roles that are made (/);
+    `log_level` least important level of the functions' logs: `DEBUG`, `INFO`, `WARNING` or `ERROR` (INFO);
+    `permissions_boundary_arn` policy that bounds the roles that are made (none);
+    `reserved_concurrency` most instances of a function at once, 3 or more, by `metering` and `authorizer` (the account's own limit);
+    `roles` roles of yours in place of made ones, by `metering`, `authorizer` and `stage_logging`: each role's `arn`; what it has to allow is in the output `role_policy` (made with the least rights);
+    `tracing` X-Ray traces of the invocations (false);
+    `vpc` subnets and security groups to join, by `subnet_ids` and `security_group_ids`, with a way to Revenium and to the AWS APIs (none).
+  TEXT
+  type = object({
+    ca_certificate_file      = optional(string)
+    iam_path                 = optional(string, "/")
+    log_level                = optional(string, "INFO")
+    permissions_boundary_arn = optional(string)
+    reserved_concurrency     = optional(map(number), {})
+    roles                    = optional(map(object({ arn = string })), {})
+    tracing                  = optional(bool, false)
+    vpc = optional(object({
+      security_group_ids = set(string)
+      subnet_ids         = set(string)
+    }))
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "http_apis" {
   description = "HTTP APIs in this account and region to create an authorizer on, by a name of your choice that stays: it keys `http_authorizer_ids`. `id` is the API's id."
   type        = map(object({ id = string }))
@@ -269,6 +298,12 @@ variable "http_apis" {
     condition     = alltrue([for api in values(var.http_apis) : can(regex("^[a-z0-9]+$", api.id))])
     error_message = "`http_apis[*].id` must be the id of an API: lower-case letters and digits. Pass `aws_apigatewayv2_api.<name>.id`, not a name or an ARN."
   }
+}
+
+variable "kms_key" {
+  description = "Customer-managed KMS key by its `arn`, for the log groups, the queues, the API key's secret and the functions' environment; null for AWS's own keys. Its policy has to let CloudWatch Logs use it, see `modules/kms_key`."
+  type        = object({ arn = string })
+  default     = null
 }
 
 variable "log_retention_days" {
@@ -368,6 +403,13 @@ variable "stale_seconds" {
     condition     = var.stale_seconds >= 0 && var.stale_seconds <= 86400 && floor(var.stale_seconds) == var.stale_seconds
     error_message = "`stale_seconds` must be a whole number from 0 to 86400. Use 0 to have `on_error` decide at once."
   }
+}
+
+variable "tags" {
+  description = "Tags of everything that is made and takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }
 
 variable "websocket_apis" {

@@ -13,5 +13,6 @@ locals {
   region = data.aws_region.current.id
 
   # Built here, so that a plan knows the policy.
+  function_arn  = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}"
   log_group_arn = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.name}"
 }

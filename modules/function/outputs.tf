@@ -15,10 +15,10 @@ output "name" {
 
 output "role_arn" {
   description = "ARN of the function's role, to name it in a key's or a secret's own policy."
-  value       = aws_iam_role.this.arn
+  value       = local.role_arn
 }
 
-output "role_name" {
-  description = "Name of the function's role, to put policies on it."
-  value       = aws_iam_role.this.name
+output "role_policy" {
+  description = "What the function's role allows, or has to allow where it is the user's, as one JSON policy."
+  value       = data.aws_iam_policy_document.role.json
 }

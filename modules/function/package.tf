@@ -5,7 +5,9 @@ locals {
       for file in fileset(local.functions_path, "{${var.package},revenium}/**/*.py") : file => file("${local.functions_path}/${file}")
     },
     var.extra_files,
+    var.functions.ca_certificate_file == null ? {} : { (local.ca_file) = file(var.functions.ca_certificate_file) },
   )
+  ca_file = "ca.pem"
   # Of this instance alone: two that wrote one file would deploy each other's code.
   package_path = "${path.module}/.build/${local.account}-${local.region}-${var.name}.zip"
 }

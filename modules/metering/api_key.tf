@@ -1,6 +1,6 @@
 locals {
   api_key_secret_arn = var.api_key_secret == null ? aws_secretsmanager_secret.api_key[0].arn : var.api_key_secret.arn
-  api_key_kms_keys   = var.api_key_secret == null ? [] : compact([var.api_key_secret.kms_key_arn])
+  api_key_kms_keys   = var.api_key_secret == null ? var.kms_key[*].arn : compact([var.api_key_secret.kms_key_arn])
 }
 
 resource "aws_secretsmanager_secret" "api_key" {
@@ -9,6 +9,8 @@ resource "aws_secretsmanager_secret" "api_key" {
 
   name        = "${local.function_name}-api-key"
   description = "Revenium API key of the ${local.function_name} function."
+  kms_key_id  = one(var.kms_key[*].arn)
+  tags        = var.tags
   # Revenium still has the key. A secret waiting for deletion holds its name, and the next apply would fail with
   # "a secret with this name is already scheduled for deletion".
   recovery_window_in_days = 0

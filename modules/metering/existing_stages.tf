@@ -19,12 +19,17 @@ module "stage_logging" {
   count  = length(var.existing_stages) > 0 ? 1 : 0
   source = "../function"
 
-  name               = local.stage_logging_function_name
-  description        = "Switches access logs on at stages that are owned elsewhere, and gives back what was there."
+  name        = local.stage_logging_function_name
+  description = "Switches access logs on at stages that are owned elsewhere, and gives back what was there."
+  # It talks to AWS alone, whose certificates are public.
+  functions          = merge(var.functions, { ca_certificate_file = null })
+  kms_key            = var.kms_key
   log_retention_days = var.log_retention_days
   package            = "stage_logging"
+  policies           = { log-stages = data.aws_iam_policy_document.stage_logging[0].minified_json }
   role_name          = local.stage_logging_role_name
   runtime            = var.runtime
+  tags               = var.tags
   # The function waits up to 30 s for a permission that was just given, and for API Gateway's rate limits.
   timeout_seconds = 180
 }
@@ -50,11 +55,18 @@ resource "aws_lambda_invocation" "give_back" {
     stage  = each.value.stage
   }
 
+  lifecycle {
+    precondition {
+      # IAM's bound for all inline policies of a role, of which the one for its log group takes some 250.
+      condition     = length(data.aws_iam_policy_document.stage_logging[0].minified_json) <= 10240 - 400
+      error_message = "`existing_stages` must name no more stages than the policy of one role has room for: 9840 characters, about 25 stages. Move some to a second instance with another `name`."
+    }
+  }
+
   # A stage is given back while all that meters it is still there, so that its last calls are billed.
   depends_on = [
     aws_cloudwatch_log_group.access,
     aws_cloudwatch_log_subscription_filter.this,
-    aws_iam_role_policy.stage_logging,
   ]
 }
 

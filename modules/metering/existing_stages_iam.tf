@@ -68,19 +68,3 @@ data "aws_iam_policy_document" "stage_logging" {
     }
   }
 }
-
-resource "aws_iam_role_policy" "stage_logging" {
-  count = length(var.existing_stages) > 0 ? 1 : 0
-
-  name   = "log-stages"
-  role   = module.stage_logging[0].role_name
-  policy = data.aws_iam_policy_document.stage_logging[0].minified_json
-
-  lifecycle {
-    precondition {
-      # IAM's bound for all inline policies of a role, of which the one for its log group takes some 250.
-      condition     = length(data.aws_iam_policy_document.stage_logging[0].minified_json) <= 10240 - 400
-      error_message = "`existing_stages` must name no more stages than the policy of one role has room for: 9840 characters, about 25 stages. Move some to a second instance with another `name`."
-    }
-  }
-}

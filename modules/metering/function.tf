@@ -1,8 +1,3 @@
-resource "aws_cloudwatch_log_group" "function" {
-  name              = "/aws/lambda/${local.function_name}"
-  retention_in_days = var.log_retention_days
-}
-
 locals {
   # What has its default is left out.
   mapping = {
@@ -25,50 +20,47 @@ locals {
   mapping_max_length = 2560
 }
 
-resource "aws_lambda_function" "this" {
-  function_name    = local.function_name
-  description      = "Meters API Gateway access logs into Revenium."
-  role             = aws_iam_role.function.arn
-  runtime          = var.runtime
-  architectures    = ["arm64"]
-  handler          = "metering.handler.handler"
-  filename         = data.archive_file.package.output_path
-  source_code_hash = data.archive_file.package.output_base64sha256
-  memory_size      = 256
-  timeout          = var.timeout_seconds
+module "function" {
+  source = "../function"
 
-  environment {
-    variables = merge(
-      {
-        DEAD_LETTER_QUEUE_URL        = aws_sqs_queue.dead_letter.url
-        RETRY_CONCURRENCY            = local.retry_concurrency
-        RETRY_QUEUE_URL              = aws_sqs_queue.retry.url
-        REVENIUM_API_KEY_SECRET_ARN  = local.api_key_secret_arn
-        REVENIUM_MAPPING             = local.mapping_json
-        REVENIUM_METERING_API        = var.metering_api
-        REVENIUM_REQUESTS_PER_SECOND = var.requests_per_second
-        REVENIUM_RETRY_FOR_SECONDS   = var.retry_hours * 3600
-        REVENIUM_TIMEOUT_SECONDS     = var.request_timeout_seconds
-        REVENIUM_V1_UNANSWERED       = var.v1_unanswered
-      },
-      var.metering_url == null ? {} : { REVENIUM_METERING_URL = var.metering_url },
-    )
+  name               = local.function_name
+  description        = "Meters API Gateway access logs into Revenium."
+  functions          = var.functions
+  kms_key            = var.kms_key
+  log_retention_days = var.log_retention_days
+  memory_size        = 256
+  package            = "metering"
+  role_name          = local.role_name
+  runtime            = var.runtime
+  tags               = var.tags
+  timeout_seconds    = var.timeout_seconds
+
+  policies = {
+    read-api-key = data.aws_iam_policy_document.api_key.json
+    use-queues   = data.aws_iam_policy_document.queues.json
   }
 
-  lifecycle {
-    precondition {
-      condition     = length(local.mapping_json) <= local.mapping_max_length
-      error_message = "`elements`, `filter`, `metadata`, `sources` and `subscription` must have at most ${local.mapping_max_length} characters together, as JSON, since Lambda limits a function's environment to 4 KB; they have ${length(local.mapping_json)}. Shorten the filter by `*`, or divide the APIs between two instances of the module."
-    }
-  }
-
-  depends_on = [aws_cloudwatch_log_group.function]
+  environment = merge(
+    {
+      DEAD_LETTER_QUEUE_URL        = aws_sqs_queue.dead_letter.url
+      RETRY_CONCURRENCY            = local.retry_concurrency
+      RETRY_QUEUE_URL              = aws_sqs_queue.retry.url
+      REVENIUM_API_KEY_SECRET_ARN  = local.api_key_secret_arn
+      REVENIUM_MAPPING             = local.mapping_json
+      REVENIUM_METERING_API        = var.metering_api
+      REVENIUM_REQUESTS_PER_SECOND = var.requests_per_second
+      REVENIUM_RETRY_FOR_SECONDS   = var.retry_hours * 3600
+      REVENIUM_TIMEOUT_SECONDS     = var.request_timeout_seconds
+      REVENIUM_V1_UNANSWERED       = var.v1_unanswered
+    },
+    var.metering_url == null ? {} : { REVENIUM_METERING_URL = var.metering_url },
+  )
 }
 
 # CloudWatch Logs invokes asynchronously: a batch that the function itself fails on is tried twice more, a
 # throttled one for 6 hours, the longest there is; what is given up then is kept in the dead-letter queue.
 resource "aws_lambda_function_event_invoke_config" "this" {
-  function_name                = aws_lambda_function.this.function_name
+  function_name                = module.function.name
   maximum_event_age_in_seconds = 6 * 60 * 60
   maximum_retry_attempts       = 2
 
@@ -78,6 +70,10 @@ resource "aws_lambda_function_event_invoke_config" "this" {
     }
   }
 
-  # Lambda checks at creation that the role may send to the destination.
-  depends_on = [aws_iam_role_policy.queues]
+  lifecycle {
+    precondition {
+      condition     = length(local.mapping_json) <= local.mapping_max_length
+      error_message = "`elements`, `filter`, `metadata`, `sources` and `subscription` must have at most ${local.mapping_max_length} characters together, as JSON, since Lambda limits a function's environment to 4 KB; they have ${length(local.mapping_json)}. Shorten the filter by `*`, or divide the APIs between two instances of the module."
+    }
+  }
 }

@@ -10,6 +10,8 @@ locals {
 resource "aws_cloudwatch_log_group" "access" {
   name              = local.new_log_group_name
   retention_in_days = var.log_retention_days
+  kms_key_id        = one(var.kms_key[*].arn)
+  tags              = var.tags
 }
 
 data "aws_cloudwatch_log_group" "existing" {

@@ -43,12 +43,12 @@ output "existing_stages" {
 
 output "function_arn" {
   description = "ARN of the metering function, to name it in alarms and policies."
-  value       = aws_lambda_function.this.arn
+  value       = module.function.arn
 }
 
 output "function_name" {
   description = "Name of the metering function, to find its logs and metrics."
-  value       = aws_lambda_function.this.function_name
+  value       = module.function.name
 }
 
 output "log_group_arn" {
@@ -75,10 +75,20 @@ output "retry_queue_url" {
 
 output "role_arn" {
   description = "ARN of the metering function's role, to name it in a key's or a secret's own policy."
-  value       = aws_iam_role.function.arn
+  value       = module.function.role_arn
+}
+
+output "role_policy" {
+  description = "What the function's role allows, as one JSON policy: what a role of yours in `functions.roles` has to allow."
+  value       = module.function.role_policy
 }
 
 output "stage_logging_function_name" {
   description = "Name of the function that switches access logs on at `existing_stages`, to find its logs. Null without such stages."
   value       = one(module.stage_logging[*].name)
+}
+
+output "stage_logging_role_policy" {
+  description = "The same of the function that switches access logs on. Null without `existing_stages`."
+  value       = one(module.stage_logging[*].role_policy)
 }

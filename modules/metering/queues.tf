@@ -13,7 +13,9 @@ locals {
 resource "aws_sqs_queue" "dead_letter" {
   name                      = local.dead_letter_queue_name
   message_retention_seconds = local.queue_retention_seconds
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = var.kms_key == null ? true : null
+  kms_master_key_id         = one(var.kms_key[*].arn)
+  tags                      = var.tags
 
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
@@ -24,7 +26,9 @@ resource "aws_sqs_queue" "dead_letter" {
 resource "aws_sqs_queue" "retry" {
   name                      = local.retry_queue_name
   message_retention_seconds = local.queue_retention_seconds
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = var.kms_key == null ? true : null
+  kms_master_key_id         = one(var.kms_key[*].arn)
+  tags                      = var.tags
   # AWS's rule for event sources: less, and a message in work could be handed out a second time.
   visibility_timeout_seconds = 6 * var.timeout_seconds
 
@@ -34,16 +38,46 @@ resource "aws_sqs_queue" "retry" {
   })
 }
 
+data "aws_iam_policy_document" "queue" {
+  for_each = { dead_letter = local.dead_letter_queue_arn, retry = local.retry_queue_arn }
+
+  statement {
+    sid       = "DenyWhatIsNotEncryptedOnItsWay"
+    effect    = "Deny"
+    actions   = ["sqs:*"]
+    resources = [each.value]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "dead_letter" {
+  queue_url = aws_sqs_queue.dead_letter.url
+  policy    = data.aws_iam_policy_document.queue["dead_letter"].json
+}
+
+resource "aws_sqs_queue_policy" "retry" {
+  queue_url = aws_sqs_queue.retry.url
+  policy    = data.aws_iam_policy_document.queue["retry"].json
+}
+
 resource "aws_lambda_event_source_mapping" "retry" {
   event_source_arn        = aws_sqs_queue.retry.arn
-  function_name           = aws_lambda_function.this.arn
+  function_name           = module.function.arn
   batch_size              = 10
   function_response_types = ["ReportBatchItemFailures"]
+  tags                    = var.tags
 
   scaling_config {
     maximum_concurrency = local.retry_concurrency
   }
-
-  # Lambda checks at creation that the role may receive from the queue.
-  depends_on = [aws_iam_role_policy.queues]
 }

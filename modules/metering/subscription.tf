@@ -17,7 +17,7 @@ locals {
 resource "aws_lambda_permission" "access_logs" {
   statement_id   = "access-logs"
   action         = "lambda:InvokeFunction"
-  function_name  = aws_lambda_function.this.function_name
+  function_name  = module.function.name
   principal      = "logs.amazonaws.com"
   source_account = local.account
   source_arn     = "${local.log_group_arn}:*"
@@ -30,7 +30,7 @@ resource "aws_lambda_permission" "existing" {
 
   statement_id   = "access-logs-${each.key}"
   action         = "lambda:InvokeFunction"
-  function_name  = aws_lambda_function.this.function_name
+  function_name  = module.function.name
   principal      = "logs.amazonaws.com"
   source_account = local.account
   source_arn     = "${each.value}:*"
@@ -39,16 +39,13 @@ resource "aws_lambda_permission" "existing" {
 resource "aws_cloudwatch_log_subscription_filter" "this" {
   name            = local.function_name
   log_group_name  = local.log_group_name
-  destination_arn = aws_lambda_function.this.arn
+  destination_arn = module.function.arn
   # Too long a pattern is none: the function has the same filter.
   filter_pattern = length(local.status_pattern) <= local.pattern_max_length ? local.status_pattern : ""
 
   # Usage flows from the moment the filter exists, and a delivery that is denied is not repeated: all that the function
   # needs comes first, and on destroy goes last.
   depends_on = [
-    aws_iam_role_policy.api_key,
-    aws_iam_role_policy.logs,
-    aws_iam_role_policy.queues,
     aws_lambda_event_source_mapping.retry,
     aws_lambda_function_event_invoke_config.this,
     aws_lambda_permission.access_logs,
@@ -62,14 +59,11 @@ resource "aws_cloudwatch_log_subscription_filter" "existing" {
   # CloudWatch replaces a filter of the same name in one step.
   name            = coalesce(var.existing_log_groups[each.key].filter_name, local.function_name)
   log_group_name  = each.value.name
-  destination_arn = aws_lambda_function.this.arn
+  destination_arn = module.function.arn
   # Matches every line: in a group whose formats are not ours, also a line that is no JSON has to be counted.
   filter_pattern = ""
 
   depends_on = [
-    aws_iam_role_policy.api_key,
-    aws_iam_role_policy.logs,
-    aws_iam_role_policy.queues,
     aws_lambda_event_source_mapping.retry,
     aws_lambda_function_event_invoke_config.this,
     aws_lambda_permission.existing,

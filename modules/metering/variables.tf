@@ -218,6 +218,41 @@ variable "existing_stages" {
   }
 }
 
+variable "functions" {
+  description = <<-TEXT
+    What the Lambda functions have in common. Null or left out is the default in parentheses:
+    `ca_certificate_file` path of a PEM file with the certificate of a private authority, to trust beside the public ones when talking to Revenium (none);
+    `iam_path` path of the roles that are made (/);
+    `log_level` least important level of the functions' logs: `DEBUG`, `INFO`, `WARNING` or `ERROR` (INFO);
+    `permissions_boundary_arn` policy that bounds the roles that are made (none);
+    `reserved_concurrency` most instances of a function at once, 3 or more, by `metering` and `authorizer` (the account's own limit);
+    `roles` roles of yours in place of made ones, by `metering`, `authorizer` and `stage_logging`: each role's `arn`; what it has to allow is in the output `role_policy` (made with the least rights);
+    `tracing` X-Ray traces of the invocations (false);
+    `vpc` subnets and security groups to join, by `subnet_ids` and `security_group_ids`, with a way to Revenium and to the AWS APIs (none).
+  TEXT
+  type = object({
+    ca_certificate_file      = optional(string)
+    iam_path                 = optional(string, "/")
+    log_level                = optional(string, "INFO")
+    permissions_boundary_arn = optional(string)
+    reserved_concurrency     = optional(map(number), {})
+    roles                    = optional(map(object({ arn = string })), {})
+    tracing                  = optional(bool, false)
+    vpc = optional(object({
+      security_group_ids = set(string)
+      subnet_ids         = set(string)
+    }))
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "kms_key" {
+  description = "Customer-managed KMS key by its `arn`, for the log groups, the queues, the API key's secret and the functions' environment; null for AWS's own keys. Its policy has to let CloudWatch Logs use it, see `modules/kms_key`."
+  type        = object({ arn = string })
+  default     = null
+}
+
 variable "log_retention_days" {
   description = "Days that CloudWatch keeps the module's access-log group and the function's logs."
   type        = number
@@ -389,6 +424,13 @@ variable "subscription" {
     condition     = alltrue([for slot in regexall("\\{([^}]*)\\}", coalesce(var.subscription, "-")) : contains(local.access_log_readable_keys, slot[0])])
     error_message = "`subscription` must name access-log keys between braces: ${join(", ", local.access_log_keys_of_ours)}, or a key of `extra_log_fields`. Add what is missing there."
   }
+}
+
+variable "tags" {
+  description = "Tags of everything that is made and takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }
 
 variable "timeout_seconds" {

@@ -8,7 +8,7 @@ import hcl2
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {"root": ROOT} | {
-    name: ROOT / "modules" / name for name in ("metering", "authorizer", "account_logging", "function")
+    name: ROOT / "modules" / name for name in ("metering", "authorizer", "account_logging", "function", "kms_key")
 }
 EXAMPLES = {path.name: path for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()}
 CONFIGURATIONS = MODULES | EXAMPLES

@@ -80,9 +80,10 @@ def test_the_root_hands_on_every_input_of_a_module(module: str) -> None:
     [call] = [block for block in blocks(ROOT, "module") if block.labels == (module,)]
     handed_on = {name: value for name, value in call.body.items() if name not in ("source", "count")}
     assert set(handed_on) == set(variables(MODULES[module]))
-    # Each under its own name, but for the two with a rule of their own, which the plans look at.
+    # Each under its own name, but for those with a rule of their own, which the plans look at.
     for name, value in handed_on.items():
-        assert value in (f"${{var.{name}}}", f"${{var.{module}.{name}}}") or name in ("api_key", "api_key_secret")
+        own_rule = name in ("api_key", "api_key_secret", "kms_key")
+        assert value in (f"${{var.{name}}}", f"${{var.{module}.{name}}}") or own_rule
 
 
 @pytest.mark.parametrize("module", ["metering", "authorizer"])
@@ -107,6 +108,15 @@ def test_the_root_describes_every_member_of_a_feature(module: str) -> None:
 def test_what_both_modules_do_alike_they_do_with_the_same_lines() -> None:
     for name in ("api_key.tf", "versions.tf"):
         assert (MODULES["metering"] / name).read_text() == (MODULES["authorizer"] / name).read_text()
+
+
+@pytest.mark.parametrize("module", ["root", "metering", "authorizer"])
+def test_what_all_functions_have_in_common_has_one_type(module: str) -> None:
+    """Terraform has no types to share: it is written down wherever it is handed on, and checked where it is used."""
+    mine, used = variables(MODULES[module])["functions"], variables(MODULES["function"])["functions"]
+    assert mine["type"] == used["type"]
+    described = re.findall(r"(?m)^`(\w+)` ", text(mine["description"]))
+    assert described == re.findall(r"(\w+) = optional\(", str(used["type"])), "one line each, in the order of the type"
 
 
 def test_the_root_creates_nothing_of_its_own() -> None:

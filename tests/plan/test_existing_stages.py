@@ -50,7 +50,7 @@ def test_it_creates_this_and_nothing_else(plan: Plan) -> None:
     assert created(plan, f"{FUNCTION}.") == {
         "aws_cloudwatch_log_group": 1,
         "aws_iam_role": 1,
-        "aws_iam_role_policy": 1,
+        "aws_iam_role_policy": 2,
         "aws_lambda_function": 1,
         "terraform_data": 1,
     }
@@ -78,10 +78,10 @@ def test_the_function_is_configured_so(plan: Plan) -> None:
                 "name": "/aws/lambda/revenium-stage-logging",
                 "retention_in_days": 30,
             },
-            f"{FUNCTION}.aws_iam_role.this": {"name": "revenium-stages-us-east-1"},
+            f"{FUNCTION}.aws_iam_role.this[0]": {"name": "revenium-stages-us-east-1"},
         }
     )
-    policy = json.loads(plan.resources[f"{FUNCTION}.aws_iam_role.this"]["assume_role_policy"])
+    policy = json.loads(plan.resources[f"{FUNCTION}.aws_iam_role.this[0]"]["assume_role_policy"])
     [statement] = policy["Statement"]
     assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}

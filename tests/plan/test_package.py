@@ -19,9 +19,10 @@ MODULES = ("metering", "authorizer")
 def build(workspace: Workspace) -> dict[str, Path]:
     """Has Terraform write the zips, and nothing else; the paths by module."""
     workspace.init(DIRECTORY)
-    packages = [f"module.revenium.module.{module}[0].data.archive_file.package" for module in MODULES]
+    packages = [f"module.revenium.module.{module}[0].module.function.data.archive_file.package" for module in MODULES]
     workspace.apply(DIRECTORY, options=[f"-target={package}" for package in packages])
-    return {module: next((workspace.root / "modules" / module / ".build").glob("*.zip")) for module in MODULES}
+    built = workspace.root / "modules" / "function" / ".build"
+    return {module: next(built.glob(f"*-{module}.zip")) for module in MODULES}
 
 
 def disturb(functions: Path) -> None:
@@ -70,12 +71,12 @@ def test_a_hook_lies_at_the_root_of_the_zip_and_a_change_of_it_is_taken_up(sandb
     directory = "tests/plan/terraform/authorizer_variants"
     workspace.init(directory)
     hook = workspace.root / "examples" / "signed-clients" / "authenticate.py"
-    module = 'module.variant["hook"].module.authorizer[0]'
+    module = 'module.variant["hook"].module.authorizer[0].module.function'
     hashes = set()
     for source in (hook.read_text(), hook.read_text() + "# another\n"):
         hook.write_text(source)
         workspace.apply(directory, options=[f"-target={module}.data.archive_file.package"])
-        [package] = (workspace.root / "modules" / "authorizer" / ".build").glob("*hook-authorizer.zip")
+        [package] = (workspace.root / "modules" / "function" / ".build").glob("*hook-authorizer.zip")
         with zipfile.ZipFile(package) as archive:
             assert archive.read("authenticate.py").decode() == source
             assert "authorizer/handler.py" in archive.namelist()
@@ -84,7 +85,8 @@ def test_a_hook_lies_at_the_root_of_the_zip_and_a_change_of_it_is_taken_up(sandb
             resource["values"]["triggers_replace"]
             for variant in shown["child_modules"]
             for part in variant["child_modules"]
-            for resource in part["resources"]
+            for function in part["child_modules"]
+            for resource in function["resources"]
             if resource["address"] == f"{module}.terraform_data.package"
         ]
         hashes.add(triggers[1])

@@ -89,6 +89,8 @@ NATIVE_TESTS = (
     ("tests/validation.tftest.hcl", "inputs/modules/metering"),
     ("tests/validation.tftest.hcl", "inputs/modules/authorizer"),
     ("tests/validation.tftest.hcl", "modules/account_logging"),
+    ("tests/validation.tftest.hcl", "modules/function"),
+    ("tests/validation.tftest.hcl", "modules/kms_key"),
 )
 
 
@@ -136,7 +138,7 @@ def test_every_native_test_is_run() -> None:
     ran = {(folder.removeprefix("inputs/"), file) for file, folder in NATIVE_TESTS}
     written = {
         (module, f"tests/{file.name}")
-        for module in (".", "modules/account_logging", "modules/metering", "modules/authorizer")
+        for module in (".", *(f"modules/{each.name}" for each in (HERE.parents[1] / "modules").iterdir()))
         for file in (HERE.parents[1] / module / "tests").glob("*.tftest.hcl")
     }
     assert ran == written
@@ -155,6 +157,7 @@ def test_it_creates_this_and_nothing_else(plan: Plan) -> None:
         "aws_lambda_function_event_invoke_config": 1,
         "aws_lambda_permission": 4,
         "aws_sqs_queue": 2,
+        "aws_sqs_queue_policy": 2,
         "terraform_data": 2,
     }
 
@@ -162,7 +165,7 @@ def test_it_creates_this_and_nothing_else(plan: Plan) -> None:
 def test_what_is_created_is_configured_so(plan: Plan) -> None:
     plan.check(
         {
-            f"{METERING}.aws_lambda_function.this": {
+            f"{METERING}.module.function.aws_lambda_function.this": {
                 "function_name": "revenium-metering",
                 "handler": "metering.handler.handler",
                 "runtime": "python3.12",
@@ -173,7 +176,7 @@ def test_what_is_created_is_configured_so(plan: Plan) -> None:
                 "name": "/aws/vendedlogs/apigateway/revenium",
                 "retention_in_days": 30,
             },
-            f"{METERING}.aws_cloudwatch_log_group.function": {"name": "/aws/lambda/revenium-metering"},
+            f"{METERING}.module.function.aws_cloudwatch_log_group.this": {"name": "/aws/lambda/revenium-metering"},
             f"{METERING}.aws_cloudwatch_log_subscription_filter.this": {"filter_pattern": ""},
             f"{METERING}.aws_lambda_permission.access_logs": {
                 "principal": "logs.amazonaws.com",
@@ -195,7 +198,7 @@ def test_what_is_created_is_configured_so(plan: Plan) -> None:
                 "scaling_config": [{"maximum_concurrency": 2}],
             },
             f"{METERING}.aws_lambda_function_event_invoke_config.this": {"maximum_retry_attempts": 2},
-            f"{AUTHORIZER}.aws_lambda_function.this": {
+            f"{AUTHORIZER}.module.function.aws_lambda_function.this": {
                 "function_name": "revenium-authorizer",
                 "handler": "authorizer.handler.handler",
                 "timeout": 10,
@@ -232,7 +235,7 @@ def test_what_is_created_is_configured_so(plan: Plan) -> None:
 
 def test_the_authorizer_gets_the_secrets_arn_and_denies_by_default(plan: Plan) -> None:
     """Metering's environment has the queues' URLs in it, which are known after apply: the end-to-end tests read it."""
-    [environment] = plan.resources[f"{AUTHORIZER}.aws_lambda_function.this"]["environment"]
+    [environment] = plan.resources[f"{AUTHORIZER}.module.function.aws_lambda_function.this"]["environment"]
     assert environment["variables"] == {
         "REVENIUM_ALLOW_CACHE_SECONDS": "30",
         "REVENIUM_API_KEY_SECRET_ARN": SECRET,
@@ -271,15 +274,15 @@ def test_the_roles_may_do_exactly_this(plan: Plan) -> None:
     key = [allowed("secretsmanager:GetSecretValue", SECRET), {k: v for k, v in KMS_STATEMENT.items() if k != "Sid"}]
     logs = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/revenium"
     assert granted == {
-        "module.authorizer[0].aws_iam_role_policy.api_key": key,
-        "module.authorizer[0].aws_iam_role_policy.logs": [
+        'module.authorizer[0].module.function.aws_iam_role_policy.this["read-api-key"]': key,
+        'module.authorizer[0].module.function.aws_iam_role_policy.this["write-logs"]': [
             allowed(["logs:PutLogEvents", "logs:CreateLogStream"], f"{logs}-authorizer:*")
         ],
-        "module.metering[0].aws_iam_role_policy.api_key": key,
-        "module.metering[0].aws_iam_role_policy.logs": [
+        'module.metering[0].module.function.aws_iam_role_policy.this["read-api-key"]': key,
+        'module.metering[0].module.function.aws_iam_role_policy.this["write-logs"]': [
             allowed(["logs:PutLogEvents", "logs:CreateLogStream"], f"{logs}-metering:*")
         ],
-        "module.metering[0].aws_iam_role_policy.queues": [
+        'module.metering[0].module.function.aws_iam_role_policy.this["use-queues"]': [
             allowed("sqs:SendMessage", [f"{QUEUE}-retry", f"{QUEUE}-dead-letter"]),
             allowed(
                 ["sqs:ReceiveMessage", "sqs:GetQueueAttributes", "sqs:DeleteMessage"],
@@ -291,7 +294,7 @@ def test_the_roles_may_do_exactly_this(plan: Plan) -> None:
 
 def test_the_roles_trust_lambda_in_this_account_alone(plan: Plan) -> None:
     for module in (METERING, AUTHORIZER):
-        policy = json.loads(plan.resources[f"{module}.aws_iam_role.function"]["assume_role_policy"])
+        policy = json.loads(plan.resources[f"{module}.module.function.aws_iam_role.this[0]"]["assume_role_policy"])
         [statement] = policy["Statement"]
         assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
@@ -340,13 +343,19 @@ def variants(workspace: Workspace) -> Plan:
 def test_the_authorizer_works_without_metering(variants: Plan) -> None:
     assert {change for change in variants.resources if change.startswith("module.alone.module.metering")} == set()
     variants.check(
-        {"module.alone.module.authorizer[0].aws_lambda_function.this": {"function_name": "alone-authorizer"}}
+        {
+            "module.alone.module.authorizer[0].module.function.aws_lambda_function.this": {
+                "function_name": "alone-authorizer"
+            }
+        }
     )
 
 
 def test_a_key_of_the_authorizers_own_is_the_one_it_reads(variants: Plan) -> None:
     def key(module: str) -> str:
-        [statement] = variants.statements(f"module.own_key.module.{module}[0].aws_iam_role_policy.api_key")
+        [statement] = variants.statements(
+            f'module.own_key.module.{module}[0].module.function.aws_iam_role_policy.this["read-api-key"]'
+        )
         return str(statement["Resource"])
 
     assert (key("metering"), key("authorizer")) == (SECRET, SECRET.replace("revenium-AbCdEf", "entitlements-GhIjKl"))
@@ -368,7 +377,7 @@ def inside(variant: str) -> str:
 
 
 def environment(plan: Plan, variant: str) -> dict[str, str]:
-    [found] = plan.resources[f"{inside(variant)}.aws_lambda_function.this"]["environment"]
+    [found] = plan.resources[f"{inside(variant)}.module.function.aws_lambda_function.this"]["environment"]
     assert isinstance(found["variables"], dict)
     return found["variables"]
 
@@ -526,7 +535,8 @@ def test_a_hook_is_announced_and_its_secret_readable(authorizers: Plan) -> None:
     secret = SECRET.replace("revenium-AbCdEf", "signing-AbCdEf")
     assert with_secret["REVENIUM_AUTHENTICATE_SECRET_ARN"] == secret
     policies = {
-        variant: f"{inside(variant)}.aws_iam_role_policy.authenticate[0]" for variant in ("hook", "hook-and-secret")
+        variant: f'{inside(variant)}.module.function.aws_iam_role_policy.this["read-authenticate-secret"]'
+        for variant in ("hook", "hook-and-secret")
     }
     assert policies["hook"] not in authorizers.resources
     assert authorizers.statements(policies["hook-and-secret"]) == [

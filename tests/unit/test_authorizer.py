@@ -423,7 +423,7 @@ def deployed(revenium: Revenium, monkeypatch: pytest.MonkeyPatch) -> Revenium:
         if name.startswith("REVENIUM_"):
             monkeypatch.delenv(name)
     monkeypatch.setattr("authorizer.handler._authorizer", None)
-    monkeypatch.setattr("authorizer.handler.Transport", lambda connections: revenium.transport)
+    monkeypatch.setattr("authorizer.handler.Transport", lambda connections, ca_file: revenium.transport)
     return revenium
 
 

@@ -1,9 +1,13 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 
+import revenium.settings
 from authorizer.settings import Settings as AuthorizerSettings
 from authorizer.settings import Source
+from bench import certificates
 from metering.rules import Rules
 from metering.settings import Settings as MeteringSettings
 from revenium.settings import SettingsError
@@ -170,6 +174,7 @@ def test_an_authorizer_without_settings_enforces_and_denies() -> None:
             stale=300,
             authenticate=False,
             authenticate_secret_arn="",
+            ca_file="",
         )
 
 
@@ -212,3 +217,23 @@ def test_the_mapping_is_read_once_and_its_lists_stay_as_they_are() -> None:
     rules = MeteringSettings.from_environ(environ).rules
     assert rules == Rules({"": "s"}, metadata="stage={stage}", statuses=("2xx", "404"), websocket_events=())
     assert MeteringSettings.from_environ(QUEUES).rules == Rules()
+
+
+def test_a_private_authority_is_read_from_beside_the_code_or_from_anywhere(tmp_path: Path) -> None:
+    _, anywhere = certificates.write(tmp_path)
+    beside = Path(revenium.settings.__file__).parents[1]
+    for given in (str(anywhere), os.path.relpath(anywhere, beside)):
+        found = MeteringSettings.from_environ(QUEUES | {"REVENIUM_CA_FILE": given}).ca_file
+        assert Path(found).resolve() == anywhere.resolve()
+        assert AuthorizerSettings.from_environ({"REVENIUM_CA_FILE": given}).ca_file == found
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_file_without_certificates_is_refused_at_the_start(content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    for read in (AuthorizerSettings.from_environ, MeteringSettings.from_environ):
+        with pytest.raises(SettingsError, match="REVENIUM_CA_FILE must name a file") as error:
+            read(QUEUES | {"REVENIUM_CA_FILE": str(path)})
+        assert str(path) not in str(error.value)

@@ -5,9 +5,11 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from bench import certificates
 from revenium.transport import NotSent, Transport, Unanswered
 
 Talk = Callable[[socket.socket], None]
@@ -290,47 +292,35 @@ def test_a_redirect_is_not_followed_and_the_key_stays_home(serve: Callable[[Talk
     assert other.connections == 0
 
 
-def test_an_untrusted_certificate_is_never_accepted(
-    serve: Callable[[Talk], Server], tmp_path_factory: pytest.TempPathFactory
+def test_no_server_is_told_the_key_but_one_whose_certificate_is_trusted(
+    serve: Callable[[Talk], Server], tmp_path: Path
 ) -> None:
-    import datetime
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
+    served, trusted = certificates.write(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
+    context.load_cert_chain(served)
     seen: list[bytes] = []
 
     def talk(connection: socket.socket) -> None:
         try:
-            seen.append(request(context.wrap_socket(connection, server_side=True)))
+            encrypted = context.wrap_socket(connection, server_side=True)
         except OSError:
             return
+        seen.append(request(encrypted))
+        encrypted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    server = serve(talk)
+    url = serve(talk).url.replace("http://", "https://")
     with pytest.raises(NotSent):
-        Transport(1).send(
-            "POST", server.url.replace("http://127.0.0.1", "https://localhost"), {"x-api-key": "k"}, b"{}", 5
-        )
+        Transport(1).send("POST", url, {"x-api-key": "k"}, b"{}", 5)
+    with pytest.raises(NotSent):  # the certificate is for the address alone
+        Transport(1, str(trusted)).send("POST", url.replace("127.0.0.1", "localhost"), {"x-api-key": "k"}, b"{}", 5)
     assert not seen
+    assert Transport(1, str(trusted)).send("POST", url, {"x-api-key": "k"}, b"{}", 5).status == 200
+    assert b"x-api-key: k" in seen[0]
+
+
+def test_tls_below_1_2_is_not_spoken(tmp_path: Path) -> None:
+    _, trusted = certificates.write(tmp_path)
+    for transport in (Transport(1), Transport(1, str(trusted))):
+        context = transport.trusting()
+        assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

@@ -46,3 +46,38 @@ run "rejects_name_one_character_too_long" {
 
   expect_failures = [var.name]
 }
+
+run "takes_path_boundary_and_tags_for_the_role" {
+  command = plan
+
+  variables {
+    iam_path                 = "/platform/"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+    tags                     = { team = "platform" }
+  }
+
+  assert {
+    condition     = aws_iam_role.this.path == "/platform/" && aws_iam_role.this.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary" && aws_iam_role.this.tags.team == "platform"
+    error_message = "The role must have the path, the boundary and the tags that it was given."
+  }
+}
+
+run "rejects_a_path_without_slashes" {
+  command = plan
+
+  variables {
+    iam_path = "platform"
+  }
+
+  expect_failures = [var.iam_path]
+}
+
+run "rejects_a_boundary_that_is_no_policy" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "boundary"
+  }
+
+  expect_failures = [var.permissions_boundary_arn]
+}

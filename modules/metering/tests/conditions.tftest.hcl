@@ -65,8 +65,8 @@ run "hands_the_mapping_to_the_function" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.environment[0].variables["REVENIUM_MAPPING"] == jsonencode(jsondecode(file("./tests/mapping.json")))
-    error_message = "got ${aws_lambda_function.this.environment[0].variables["REVENIUM_MAPPING"]}"
+    condition     = local.mapping_json == jsonencode(jsondecode(file("./tests/mapping.json")))
+    error_message = "got ${local.mapping_json}"
   }
 }
 
@@ -95,8 +95,8 @@ run "hands_on_no_mapping_where_everything_has_its_default" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.environment[0].variables["REVENIUM_MAPPING"] == "{}"
-    error_message = "got ${aws_lambda_function.this.environment[0].variables["REVENIUM_MAPPING"]}"
+    condition     = local.mapping_json == "{}"
+    error_message = "got ${local.mapping_json}"
   }
 }
 
@@ -163,5 +163,5 @@ run "rejects_settings_beyond_the_functions_environment" {
     sources = { for number in range(60) : "s${number}" => { api_id = "abcdef1234", route = "/a/rather/long/route/${number}", source_id = "s${number}" } }
   }
 
-  expect_failures = [aws_lambda_function.this]
+  expect_failures = [aws_lambda_function_event_invoke_config.this]
 }
