@@ -2,10 +2,11 @@
 
 VENV := .venv
 PY   := $(VENV)/bin/python
+CHECKOV := .venv-checkov
 OWN_SANDBOXES := $(addprefix tests/e2e/test_,existing_stages.py mapping.py migration.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint unit hcl plan e2e stages chaos chaos-ci bench sandbox docs requirements clean
+.PHONY: help demo test fmt lint unit hcl plan e2e stages checkov chaos chaos-ci bench sandbox docs requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,8 +15,8 @@ demo: $(VENV)/ready ## Apply both examples on the sandbox and watch real calls b
 	@PYTHONPATH=tests $(PY) -m demo
 
 test: lint unit sandbox hcl ## Everything that CI runs; the longest parts side by side
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target e2e plan stages chaos-ci
-	@echo "make test: lint, unit, sandbox, hcl, plan, e2e, stages and chaos passed"
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target e2e plan stages chaos-ci checkov
+	@echo "make test: lint, unit, sandbox, hcl, plan, e2e, stages, chaos and checkov passed"
 
 fmt: $(VENV)/ready ## Format the HCL and the Python
 	terraform fmt -recursive
@@ -46,6 +47,9 @@ e2e: $(VENV)/ready ## The examples, applied on the sandbox and called
 stages: $(VENV)/ready ## Stages and log groups that are owned elsewhere, taken over and given back, on sandboxes of their own
 	$(PY) -m pytest $(OWN_SANDBOXES)
 
+checkov: $(CHECKOV)/ready ## What checkov says of modules and examples; what is skipped says why, beside the resource
+	$(CHECKOV)/bin/checkov --directory . --framework terraform --compact --quiet --skip-download --skip-path tests
+
 docs: $(VENV)/ready ## Write the README's tables from the HCL
 	PYTHONPATH=tests $(PY) -m hcl.tables
 
@@ -63,12 +67,21 @@ requirements: ## Pin anew what requirements.in names
 	$$(tests/find-python) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement requirements.in
 	(echo "# Made from requirements.in by \`make requirements\`."; $(VENV)/bin/pip freeze) > requirements.txt
+	rm -rf $(CHECKOV)
+	$$(tests/find-python) -m venv $(CHECKOV)
+	$(CHECKOV)/bin/pip install --quiet checkov
+	(echo "# Made by \`make requirements\`: checkov and what it brings, apart from the tests' own."; $(CHECKOV)/bin/pip freeze) > requirements-checkov.txt
 
 clean: ## Remove the virtual environment and everything built
-	rm -rf modules/*/.build examples/*/.build tests/e2e/terraform/*/.terraform* tests/e2e/terraform/*/tf_resources.json $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis bench.json
+	rm -rf modules/*/.build examples/*/.build tests/e2e/terraform/*/.terraform* tests/e2e/terraform/*/tf_resources.json $(VENV) $(CHECKOV) .mypy_cache .pytest_cache .ruff_cache .hypothesis bench.json
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/ready: requirements.txt tests/find-python
 	@python=$$(tests/find-python) && echo "Virtual environment $(VENV) with $$($$python --version) ($$python)" && rm -rf $(VENV) && $$python -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+$(CHECKOV)/ready: requirements-checkov.txt tests/find-python
+	@rm -rf $(CHECKOV) && $$(tests/find-python) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements-checkov.txt
 	@touch $@

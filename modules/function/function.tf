@@ -1,4 +1,5 @@
 resource "aws_cloudwatch_log_group" "this" {
+  # checkov:skip=CKV_AWS_338: an input, 30 days where the user wants no more: access logs name people
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = one(var.kms_key[*].arn)
@@ -15,6 +16,9 @@ locals {
 }
 
 resource "aws_lambda_function" "this" {
+  # checkov:skip=CKV_AWS_116: each caller has what it needs: metering a failure destination, the others somebody who waits
+  # checkov:skip=CKV_AWS_272: left to the user: a signing profile is the account's
+  # checkov:skip=CKV_AWS_50: an input: `functions.tracing`
   function_name                  = var.name
   description                    = var.description
   role                           = local.role_arn

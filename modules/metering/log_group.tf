@@ -8,6 +8,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "access" {
+  # checkov:skip=CKV_AWS_338: an input, 30 days where the user wants no more: access logs name people
   name              = local.new_log_group_name
   retention_in_days = var.log_retention_days
   kms_key_id        = one(var.kms_key[*].arn)

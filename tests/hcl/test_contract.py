@@ -119,6 +119,19 @@ def test_what_all_functions_have_in_common_has_one_type(module: str) -> None:
     assert described == re.findall(r"(\w+) = optional\(", str(used["type"])), "one line each, in the order of the type"
 
 
+def test_what_checkov_is_told_to_skip_says_why() -> None:
+    """`make checkov` runs it."""
+    skips = [
+        (file.relative_to(ROOT), line)
+        for folder in CONFIGURATIONS.values()
+        for file in folder.glob("*.tf")
+        for line in file.read_text().splitlines()
+        if "checkov:" in line
+    ]
+    assert skips
+    assert [skip for skip in skips if not re.fullmatch(r"  # checkov:skip=CKV2?_AWS_\d+: \w.{15,}", skip[1])] == []
+
+
 def test_the_root_creates_nothing_of_its_own() -> None:
     assert blocks(ROOT, "resource") == []
 
