@@ -8,7 +8,9 @@ from hcl.source import ROOT
 from hcl.tables import README, with_tables
 
 MARKDOWN = [
-    path for path in sorted(ROOT.rglob("*.md")) if not {".venv", ".terraform", ".pytest_cache"} & set(path.parts)
+    path
+    for path in sorted(ROOT.rglob("*.md"))
+    if not {".venv", ".venv-checkov", ".terraform", ".pytest_cache"} & set(path.parts)
 ]
 
 

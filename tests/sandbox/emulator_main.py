@@ -82,7 +82,7 @@ def _end_with_parent() -> None:
 def _install() -> None:
     from hypercorn import asyncio as asyncio_server
     from ministack import app
-    from ministack.core import iam_actions
+    from ministack.core import iam_actions, iam_evaluator
     from ministack.services import (
         apigateway,
         apigateway_v1,
@@ -145,6 +145,7 @@ def _install() -> None:
         _attribute(module, name)
 
     _wrap(iam_actions, "extract_iam_action", _iam_action)
+    _wrap(iam_evaluator, "EvalContext", _over_tls)
     _attribute(sqs, "_queue_by_arn")
     _attribute(sqs, "_HANDLERS")["StartMessageMoveTask"] = _start_message_move_task
 
@@ -182,6 +183,15 @@ def _with_patience(original: Handler) -> Handler:
         return await original(served, config)
 
     return serve
+
+
+def _over_tls(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What is plain http on the loopback address here is TLS on AWS, and policies that demand it hold there."""
+
+    def context(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **{"secure_transport": True, **kwargs})
+
+    return context
 
 
 def _iam_action(original: Callable[..., str | None]) -> Callable[..., str | None]:

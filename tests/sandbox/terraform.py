@@ -49,6 +49,7 @@ _LEFT_OUT = shutil.ignore_patterns(
     ".terraform",
     ".terraform.lock.hcl",
     ".venv",
+    ".venv-checkov",
     "*.pyc",
     "*.tfplan",
     "*.tfstate",

@@ -435,3 +435,20 @@ def test_an_emulator_that_does_not_start_shows_its_log(tmp_path: Path, monkeypat
     with pytest.raises(EmulatorError, match=r"ended with code 1 while starting\n--- last lines of emulator.log"):
         emulator.start()
     assert emulator.pid is None
+
+
+def test_a_queue_that_demands_tls_takes_what_comes_over_loopback(deployed: Deployed) -> None:
+    sqs = deployed.sandbox.client("sqs")
+    url = sqs.create_queue(QueueName="tls-alone")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+    def demand(**condition: str) -> None:
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+        policy = {"Version": "2012-10-17", "Statement": [{**statement, "Condition": {"Bool": condition}}]}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+
+    demand(**{"aws:SecureTransport": "false"})
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    demand(**{"aws:SecureTransport": "true"})
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sqs.send_message(QueueUrl=url, MessageBody="{}")
