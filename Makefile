@@ -50,7 +50,7 @@ stages: $(VENV)/ready ## Stages and log groups that are owned elsewhere, taken o
 checkov: $(CHECKOV)/ready ## What checkov says of modules and examples; what is skipped says why, beside the resource
 	$(CHECKOV)/bin/checkov --directory . --framework terraform --compact --quiet --skip-download --skip-path tests
 
-docs: $(VENV)/ready ## Write the README's tables from the HCL
+docs: $(VENV)/ready ## Write the READMEs' tables from the HCL
 	PYTHONPATH=tests $(PY) -m hcl.tables
 
 chaos: $(VENV)/ready ## The metering function under random faults, to the last record: SEED=7 EVENTS=20000

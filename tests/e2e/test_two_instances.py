@@ -18,6 +18,7 @@ from traffic import Answered, call, call_all
 # All that the modules set: the secret's ARN is among it, a key is not.
 ENVIRONMENT = {
     "DEAD_LETTER_QUEUE_URL",
+    "LOG_LEVEL",
     "RETRY_CONCURRENCY",
     "RETRY_QUEUE_URL",
     "REVENIUM_ALLOW_CACHE_SECONDS",
@@ -53,6 +54,45 @@ def test_a_plan_saved_in_one_checkout_applies_in_another_and_nothing_collides(
         deployed = sandbox.client("lambda").get_function_configuration(FunctionName=function)
         assert deployed["CodeSha256"] == base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
         assert set(deployed["Environment"]["Variables"]) <= ENVIRONMENT
+
+
+def test_what_a_security_department_asks_for_is_there(sandbox: Sandbox, two_instances: TwoInstances) -> None:
+    """The other tests here use it: the rights suffice for the key of one's own, and the role of one's own."""
+    functions = {
+        name: sandbox.client("lambda").get_function_configuration(FunctionName=name)
+        for name in ("open-metering", "open-authorizer", "v1-metering")
+    }
+    key = functions["open-metering"]["KMSKeyArn"]
+    for name in ("open-metering", "open-authorizer"):
+        assert functions[name]["KMSKeyArn"] == key and ":key/" in key
+        assert functions[name]["TracingConfig"] == {"Mode": "Active"}
+        assert functions[name]["Role"].endswith(f":role/platform/{name}-us-east-1")
+        assert functions[name]["Environment"]["Variables"]["LOG_LEVEL"] == "DEBUG"
+    groups = {each["logGroupName"]: each for each in sandbox.client("logs").describe_log_groups()["logGroups"]}
+    for group in ("/aws/vendedlogs/apigateway/open", "/aws/lambda/open-metering", "/aws/lambda/open-authorizer"):
+        assert groups[group]["kmsKeyId"] == key
+    sqs = sandbox.client("sqs")
+    for queue in ("retry", "dead-letter"):
+        url = sqs.get_queue_url(QueueName=f"open-metering-{queue}")["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert attributes["KmsMasterKeyId"] == key
+    assert functions["v1-metering"]["Role"].endswith(":role/two-instances-own")
+    [written] = sandbox.client("iam").list_role_policies(RoleName="two-instances-own")["PolicyNames"]
+    policy = sandbox.client("iam").get_role_policy(RoleName="two-instances-own", PolicyName=written)["PolicyDocument"]
+    told = json.loads(two_instances.outputs["instances"]["v1"]["role_policies"]["metering"])
+    assert rights(policy) == rights(told)
+
+
+def rights(policy: dict[str, Any]) -> set[tuple[str, str]]:
+    def listed(value: str | list[str]) -> list[str]:
+        return [value] if isinstance(value, str) else value
+
+    return {
+        (action, resource)
+        for statement in policy["Statement"]
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
 
 
 def test_fail_open_lets_callers_in_while_revenium_is_down_and_bills_them_once_it_is_back(

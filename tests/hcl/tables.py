@@ -1,11 +1,12 @@
-"""`make docs`: writes the README's tables of inputs and outputs from the HCL; the tests compare them."""
+"""`make docs`: writes the READMEs' tables of inputs and outputs from the HCL; the tests compare them."""
 
 from pathlib import Path
 from typing import Any
 
-from hcl.source import ROOT, outputs, text, variables
+from hcl.source import MODULES, outputs, text, variables
 
-README = ROOT / "README.md"
+# All but the internal one, whose inputs are nobody's business.
+DOCUMENTED = {name: folder for name, folder in MODULES.items() if name != "function"}
 
 
 def inputs_table(folder: Path) -> str:
@@ -48,4 +49,6 @@ def _default(body: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8"), ROOT), encoding="utf-8")
+    for documented in DOCUMENTED.values():
+        page = documented / "README.md"
+        page.write_text(with_tables(page.read_text(encoding="utf-8"), documented), encoding="utf-8")

@@ -1,5 +1,6 @@
-# Two instances side by side, each using what the examples do not: fail-open and another header on the one; v1, a
-# secret and a log group made in the same run, and no authorizer on the other.
+# Two instances side by side, each using what the examples do not: fail-open, another header, a key of its own and what
+# a security department asks for on the one; v1, a secret, a role and a log group made in the same run, and no authorizer
+# on the other.
 
 # The version that the emulator was tried with; where the registry is at hand, the newest would come.
 terraform {
@@ -46,7 +47,16 @@ module "open" {
   api_key         = var.revenium_api_key
   api_key_version = var.api_key_version
   http_apis       = { api = { id = aws_apigatewayv2_api.this.id } }
+  kms_key         = { create = true }
   rest_apis       = { api = { id = aws_api_gateway_rest_api.this["open"].id } }
+  tags            = { team = "platform" }
+
+  functions = {
+    iam_path             = "/platform/"
+    log_level            = "DEBUG"
+    reserved_concurrency = { authorizer = 50, metering = 10 }
+    tracing              = true
+  }
 
   authorizer = {
     allow_cache_seconds = 0
@@ -73,12 +83,63 @@ resource "aws_cloudwatch_log_group" "existing" {
   name = "two-instances"
 }
 
+data "aws_caller_identity" "current" {}
+
+resource "aws_iam_role" "own" {
+  name = "two-instances-own"
+
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "lambda.amazonaws.com" } }]
+  })
+}
+
+# Written by hand, as somebody would who owns the roles; a test compares it with what the module says.
+resource "aws_iam_role_policy" "own" {
+  name = "meter"
+  role = aws_iam_role.own.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "arn:aws:logs:us-east-1:${data.aws_caller_identity.current.account_id}:log-group:/aws/lambda/v1-metering:*"
+      },
+      {
+        Effect   = "Allow"
+        Action   = "secretsmanager:GetSecretValue"
+        Resource = aws_secretsmanager_secret.key.arn
+      },
+      {
+        Effect = "Allow"
+        Action = "sqs:SendMessage"
+        Resource = [
+          for queue in ["retry", "dead-letter"] :
+          "arn:aws:sqs:us-east-1:${data.aws_caller_identity.current.account_id}:v1-metering-${queue}"
+        ]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+        Resource = "arn:aws:sqs:us-east-1:${data.aws_caller_identity.current.account_id}:v1-metering-retry"
+      },
+    ]
+  })
+}
+
 module "v1" {
   source = "../../../.."
 
   name           = "v1"
   api_key_secret = { arn = aws_secretsmanager_secret_version.key.arn }
   authorizer     = null
+
+  # By the policy's own role, so that Lambda finds the rights that it asks for.
+  functions = {
+    roles = { metering = { arn = "arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/${aws_iam_role_policy.own.role}" } }
+  }
 
   metering = {
     existing_log_groups = { shared = { arn = aws_cloudwatch_log_group.existing.arn } }
