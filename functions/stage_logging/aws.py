@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 ATTEMPTS = 4
 CONNECT_SECONDS, READ_SECONDS = 2, 6
@@ -22,7 +22,7 @@ NO_LOG_DELIVERY = "Insufficient permissions to enable logging"
 
 
 class Refusal(Exception):
-    """AWS did not do it: its error code and message, or the code `NoAnswer`."""
+    """AWS did not do it: its error code and message; `NoAnswer` in time; or `NotAsked`, for the call was not made."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -68,8 +68,10 @@ class Caller:
                 refusal = Refusal(str(found.get("Code", "")), str(found.get("Message", "")))
                 if not _passes(refusal) or self._clock() + _PAUSE > patient_until:
                     raise refusal from error
-            except BotoCoreError as error:
+            except (ConnectionError, HTTPClientError) as error:
                 raise Refusal("NoAnswer", str(error)) from error
+            except BotoCoreError as error:
+                raise Refusal("NotAsked", str(error)) from error
             self._sleep(_PAUSE)
 
 

@@ -51,7 +51,7 @@ def handler(event: Any, context: Any) -> dict[str, object]:
         message = explain(error, stage, parameter, task)
         log("ERROR", message, task=task)
         raise StageLoggingError(message) from error
-    surprising = answer.outcome in ("stage_is_gone", "left_as_changed_since")
+    surprising = answer.outcome in ("stage_is_gone", "left_as_changed_since", "earlier_destination_is_gone")
     log("WARNING" if surprising else "INFO", f"{task}: {answer.outcome}", stage=str(stage), parameter=parameter)
     return answer.to_dict()
 
@@ -91,6 +91,8 @@ def _reason(error: Refusal, stage: Stage) -> str:
         return f"AWS throttled the calls for too long ({error.message}). Apply again, with a lower -parallelism."
     if error.code == "NoAnswer":
         return f"AWS did not answer in time ({error.message}). Apply again."
+    if error.code == "NotAsked":
+        return f"the call of AWS could not be made ({error.message}). Put right what it names, and apply again."
     return f"AWS refused with {error.code}: {error.message}. Put right what it names, and apply again."
 
 

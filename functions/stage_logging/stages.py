@@ -1,5 +1,6 @@
 """The access-log settings of API Gateway stages: one client for REST APIs, one for HTTP and WebSocket APIs."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,6 +34,17 @@ class AccessLog:
         return self.destination_arn.removesuffix(":*") == destination_arn.removesuffix(":*")
 
 
+def names_nothing(error: Refusal) -> bool:
+    """Whether settings were refused because their destination is not there.
+
+    AWS documents no error for it. The stage itself is there: it was read just before.
+    """
+    said = error.message.lower()
+    return error.code == _MISSING or (
+        re.search(r"(\bnot|n't) (exist|found)\b", said) is not None and "role" not in said
+    )
+
+
 class StageMissing(Exception):
     """There is no such stage, or no such API; the message says which, and what to do."""
 
@@ -44,7 +56,7 @@ class Stages(Protocol):
         """What the stage logs now; None is nothing."""
 
     def write(self, stage: Stage, log: AccessLog) -> None:
-        """Have it log this."""
+        """Have it log this; of what has no value the stage keeps what it has."""
 
     def clear(self, stage: Stage) -> None:
         """Have it log nothing."""

@@ -6,8 +6,9 @@ before the stage gets it, and the memory goes once the stage has its own back.
 
 from dataclasses import asdict, dataclass, replace
 
+from stage_logging.aws import Refusal
 from stage_logging.memory import Memory, MemoryStore
-from stage_logging.stages import AccessLog, Stage, StageMissing, Stages
+from stage_logging.stages import AccessLog, Stage, StageMissing, Stages, names_nothing
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def switch_on(wanted: Wanted, stages: Stages, store: MemoryStore) -> Answer:
     if memory is None:
         memory = Memory(wanted.stage, current, (wanted.log.destination_arn,))
         store.create(memory)
-    elif wanted.log.destination_arn not in memory.destinations:
-        memory = replace(memory, destinations=(*memory.destinations, wanted.log.destination_arn))
+    elif (brought_up := _with(memory, current, wanted)) != memory:
+        memory = brought_up
         store.replace(memory)
     if current == wanted.log:
         return Answer("up_to_date", memory.before)
@@ -63,8 +64,8 @@ def switch_on(wanted: Wanted, stages: Stages, store: MemoryStore) -> Answer:
 def give_back(stage: Stage, stages: Stages, store: MemoryStore) -> Answer:
     """Have the stage log what it logged before it was switched on, and forget it.
 
-    Leaves alone what somebody else has changed since. A stage that is gone is forgotten. Raises NotOurs,
-    MemoryUnreadable and Refusal.
+    Leaves alone what somebody else has changed since. A stage that is gone is forgotten, and one whose destination of
+    before is gone logs nothing. Raises NotOurs, MemoryUnreadable and Refusal.
     """
     memory = store.read()
     if memory is None:
@@ -84,26 +85,48 @@ def _restore(memory: Memory, stages: Stages) -> str:
         current = stages.read(memory.stage)
     except StageMissing:
         return "stage_is_gone"
-    if current == memory.before:
+    before = memory.before
+    if current == before:
         return "given_back"
-    if current is None or not _is_ours(current, memory.destinations):
+    # Without a format, the last attempt may have been interrupted between clearing and writing.
+    interrupted = current is None and before is not None and not before.format
+    if not interrupted and (current is None or not _is_ours(current, memory.destinations)):
         return "left_as_changed_since"
-    if memory.before is None:
+    if before is None or not before.format:
+        # What is not written stays: ours would be left as the format.
         stages.clear(memory.stage)
-    else:
-        stages.write(memory.stage, memory.before)
+    if before is None:
+        return "given_back"
+    try:
+        stages.write(memory.stage, before)
+    except Refusal as error:
+        if not names_nothing(error):
+            raise
+        stages.clear(memory.stage)
+        return "earlier_destination_is_gone"
     return "given_back"
+
+
+def _with(memory: Memory, current: AccessLog | None, wanted: Wanted) -> Memory:
+    """The memory, with the destination that is wanted, and with what its owner has set since to be given back."""
+    ours = memory.destinations
+    if wanted.log.destination_arn not in ours:
+        ours = (*ours, wanted.log.destination_arn)
+    theirs = current is not None and not _is_ours(current, ours)
+    return replace(memory, before=current if theirs else memory.before, destinations=ours)
 
 
 def _check_owner(current: AccessLog | None, memory: Memory | None, wanted: Wanted, store: MemoryStore) -> None:
     if current is None:
         return
-    if memory is None and current == wanted.log:
+    if memory is None and current.goes_to(wanted.log.destination_arn):
+        # In another format too: it is that of the version before, where one apply renames the entry and brings a new
+        # format, and taken for the owner's it would be given back to a log group that goes with us.
         raise NotOurs(
-            f"The {wanted.stage} logs to {current.destination_arn} in this very format already, and parameter "
-            f"{store.name} does not remember what was before. If its entry was renamed, apply again: the stage has "
-            "been given back under the old name by then. If its owner has set this, it is metered: remove the entry. "
-            "Otherwise switch the stage's access logs off, and apply again."
+            f"The {wanted.stage} logs to {current.destination_arn} already, and parameter {store.name} does not "
+            "remember what was before. If its entry was renamed, apply again: the stage has been given back under the "
+            "old name by then. If its owner has set this, it is metered: remove the entry. Otherwise switch the "
+            "stage's access logs off, and apply again."
         )
     ours = (*(memory.destinations if memory else ()), wanted.log.destination_arn)
     if not wanted.replace_existing and not _is_ours(current, ours):

@@ -16,7 +16,7 @@ def refusal(code: str, message: str = "as told", operation: str = "Fake") -> Cli
 class FakeAws:
     """`stages` maps (kind, api id, stage) to a stage as its API shows it; `kinds` API ids to kinds.
 
-    `interfere(number, name)` sees each call before it takes effect, and may raise; `lose(number, name)` likewise after
+    `without` has destinations that are not there, with the error that says so. `interfere(number, name)` sees each call before it takes effect, and may raise; `lose(number, name)` likewise after
     it has: the answer is lost.
     """
 
@@ -25,6 +25,7 @@ class FakeAws:
         self.kinds: dict[str, str] = {}
         self.parameters: dict[str, dict[str, Any]] = {}
         self.has_logging_role = True
+        self.without: dict[str, ClientError] = {}
         self.calls: list[str] = []
         self.interfere: Callable[[int, str], None] = lambda *_: None
         self.lose: Callable[[int, str], None] = lambda *_: None
@@ -66,9 +67,11 @@ class FakeAws:
             raise refusal("NotFoundException", "Invalid stage identifier specified")
         return found
 
-    def needs_role(self, kind: str) -> None:
+    def takes(self, kind: str, destination: str | None) -> None:
         if kind != "HTTP" and not self.has_logging_role:
             raise refusal("BadRequestException", NO_ROLE)
+        if destination in self.without:
+            raise self.without[destination]
 
 
 class _Rest:
@@ -93,7 +96,7 @@ class _Rest:
                 if operation == {"op": "remove", "path": "/accessLogSettings"}:
                     stage.pop("accessLogSettings", None)
                 else:
-                    self._aws.needs_role("REST")
+                    self._aws.takes("REST", operation["value"])
                     _, top, name = operation["path"].split("/")
                     assert (operation["op"], top) == ("replace", "accessLogSettings")
                     assert name in ("destinationArn", "format")
@@ -122,8 +125,9 @@ class _V2:
     def update_stage(self, ApiId: str, StageName: str, AccessLogSettings: dict[str, str]) -> Any:
         def effect() -> Any:
             stage = self._aws.stage(("HTTP", "WEBSOCKET"), ApiId, StageName)
-            self._aws.needs_role(self._aws.kinds[ApiId])
-            stage["AccessLogSettings"] = dict(AccessLogSettings)
+            self._aws.takes(self._aws.kinds[ApiId], AccessLogSettings["DestinationArn"])
+            # Of what is left out the stage keeps what it has.
+            stage["AccessLogSettings"] = stage.get("AccessLogSettings", {}) | AccessLogSettings
             return stage
 
         return self._aws.called("update_stage", effect)

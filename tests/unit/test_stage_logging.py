@@ -7,7 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 
 from revenium.settings import SettingsError
 from stage_logging import aws, handler
@@ -142,25 +149,34 @@ def test_somebody_elses_destination_is_refused_unless_it_may_be_replaced(kind: s
     assert fake.parameters == {}
 
 
-def test_a_stage_of_our_log_group_in_another_format_is_brought_up_to_date(fake: FakeAws) -> None:
-    """With an existing log group, say, whose stages have the format of Revenium's own template."""
-    for before in (OURS, f"{OURS}:*"):
-        stage = there(fake, "REST", (before, THEIR_FORMAT))
-        assert switch_on(stage, replace=False)["outcome"] == "switched_on"
-        assert fake.logs(*stage) == (OURS, FORMAT)
-        give_back(stage)
-        assert fake.logs(*stage) == (before, THEIR_FORMAT)
+@pytest.mark.parametrize("log_format", [FORMAT, THEIR_FORMAT], ids=["just so", "in another format"])
+@pytest.mark.parametrize("group", [OURS, f"{OURS}:*"])
+def test_a_stage_of_our_log_group_that_is_not_remembered_is_refused(group: str, log_format: str, fake: FakeAws) -> None:
+    """Whoever deletes the parameter by hand would get it back to a log group that goes with us."""
+    stage = there(fake, "REST", (group, log_format))
+    for replace in (False, True):
+        refused(lambda may=replace: switch_on(stage, may), group, PARAMETER, "switch the stage's access logs off")
+    assert fake.logs(*stage) == (group, log_format)
+    assert fake.parameters == {}
 
 
-def test_a_stage_that_logs_just_so_without_being_remembered_is_refused(fake: FakeAws) -> None:
-    """An entry that was renamed: the old one has the memory still, and gives back while the new one switches on."""
-    stage = there(fake, "REST")
+@pytest.mark.parametrize("log_format", [FORMAT, FORMAT + " "], ids=["same format", "new format"])
+@pytest.mark.parametrize("earlier", EARLIER)
+def test_a_renamed_entry_is_refused_until_the_stage_is_given_back_under_its_old_name(
+    earlier: tuple[str, str] | None, log_format: str, fake: FakeAws
+) -> None:
+    """One apply may do both in any order, and bring a new format besides."""
+    stage = there(fake, "REST", earlier)
     switch_on(stage)
     new_name = PARAMETER + "-renamed"
-    refused(lambda: switch_on(stage, parameter=new_name), OURS, new_name, "apply again")
+    renamed = functools.partial(switch_on, stage, parameter=new_name, format=log_format)
+    refused(renamed, OURS, new_name, "apply again")
     give_back(stage)
-    assert switch_on(stage, parameter=new_name)["outcome"] == "switched_on"
+    assert fake.logs(*stage) == earlier
+    assert renamed()["outcome"] == "switched_on"
     assert list(fake.parameters) == [new_name]
+    give_back(stage, parameter=new_name)
+    assert fake.logs(*stage) == earlier
 
 
 def test_a_lost_state_does_not_lose_what_was_before(fake: FakeAws) -> None:
@@ -196,6 +212,25 @@ def test_what_somebody_has_changed_since_is_refused_and_left_alone(
     assert fake.parameters == {}
 
 
+@pytest.mark.parametrize("earlier", EARLIER)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_somebody_has_changed_since_is_given_back_where_it_may_be_replaced(
+    kind: str, earlier: tuple[str, str] | None, fake: FakeAws
+) -> None:
+    """As the error that asks for `replace_existing` says."""
+    stage = there(fake, kind, earlier)
+    switch_on(stage)
+    newer = (f"{ARN}:/newer", "$context.requestId")
+    fake.add(*stage, *newer)
+    refused(lambda: switch_on(stage, replace=False), "what it logs now is remembered and given back")
+    for destination in (OURS, OTHER_GROUP, OURS):
+        assert switch_on(stage, destination_arn=destination)["earlier"] == dict(
+            zip(("destination_arn", "format"), newer, strict=True)
+        )
+    assert give_back(stage)["outcome"] == "given_back"
+    assert fake.logs(*stage) == newer
+
+
 def test_logs_that_somebody_has_switched_off_since_stay_off_when_given_back(fake: FakeAws) -> None:
     stage = there(fake, "REST", (THEIRS, THEIR_FORMAT))
     switch_on(stage)
@@ -205,6 +240,50 @@ def test_logs_that_somebody_has_switched_off_since_stay_off_when_given_back(fake
     switch_on(stage)
     fake.add(*stage)
     assert switch_on(stage)["outcome"] == "switched_on", "an entry that is there meters"
+
+
+def test_a_destination_without_a_format_is_given_back_without_one(fake: FakeAws) -> None:
+    stage = there(fake, "REST", (THEIRS, ""))
+    fake.stages[stage]["accessLogSettings"].pop("format")
+    found = json.dumps(fake.stages[stage])
+    switch_on(stage)
+    interrupted = always(refusal("InternalServerError"), "update_stage")
+
+    def between(number: int, name: str) -> None:
+        if fake.logs(*stage) is None:
+            interrupted(number, name)
+
+    fake.interfere = between
+    refused(lambda: give_back(stage), "InternalServerError")
+    fake.interfere = lambda *_: None
+    assert give_back(stage)["outcome"] == "given_back"
+    assert json.dumps(fake.stages[stage]) == found
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("NotFoundException", "LogDestination /theirs"),
+        refusal("BadRequestException", "The specified log group does not exist."),
+        refusal("BadRequestException", "Delivery stream not found"),
+        refusal("BadRequestException", "The log group doesn't exist"),
+    ],
+)
+@pytest.mark.parametrize("their_format", [THEIR_FORMAT, ""])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stage_whose_earlier_destination_is_gone_logs_nothing(
+    kind: str, their_format: str, error: Exception, fake: FakeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody gets a destroy to its end otherwise: what was before cannot be had."""
+    stage = there(fake, kind, (THEIRS, their_format))
+    switch_on(stage)
+    fake.without = {THEIRS: error}
+    answer = give_back(stage)
+    assert answer["outcome"] == "earlier_destination_is_gone"
+    assert answer["earlier"]["destination_arn"] == THEIRS
+    assert '"level": "WARNING"' in capsys.readouterr().out
+    assert fake.logs(*stage) is None
+    assert fake.parameters == {}
 
 
 @pytest.mark.parametrize("gone", ["stage", "api"])
@@ -356,6 +435,10 @@ def test_a_stage_that_cannot_get_its_own_back_says_how_to_leave_it(fake: FakeAws
     switch_on(stage)
     fake.has_logging_role = False
     refused(lambda: give_back(stage), "modules/account_logging", f"delete the parameter {PARAMETER}")
+    fake.without = {THEIRS: refusal("BadRequestException", "The role to write logs with does not exist")}
+    fake.has_logging_role = True
+    refused(lambda: give_back(stage), "does not exist", f"delete the parameter {PARAMETER}")
+    assert fake.logs(*stage) == (OURS, FORMAT)
     fake.parameters.clear()
     assert give_back(stage)["outcome"] == "nothing_to_give_back"
 
@@ -405,8 +488,27 @@ def test_another_error_is_not_waited_for_and_shown_as_it_is(fake: FakeAws, clock
     stage = there(fake, "HTTP")
     fake.interfere = always(refusal("NotFoundException", "LogDestination /ours does not exist"), "update_stage")
     refused(lambda: switch_on(stage), "LogDestination /ours does not exist", "apply again")
-    fake.interfere = always(EndpointConnectionError(endpoint_url="https://x"), "get_api")
-    refused(lambda: switch_on(stage), "did not answer in time")
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (EndpointConnectionError(endpoint_url="https://x"), "did not answer in time"),
+        (ConnectTimeoutError(endpoint_url="https://x"), "did not answer in time"),
+        (ReadTimeoutError(endpoint_url="https://x"), "did not answer in time"),
+        (ConnectionClosedError(endpoint_url="https://x"), "did not answer in time"),
+        (NoCredentialsError(), "could not be made (Unable to locate credentials). Put right"),
+        (ParamValidationError(report="Invalid length for parameter ApiId"), "Invalid length for parameter ApiId"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_call_without_an_answer_and_one_that_was_not_made_are_told_apart(
+    error: Exception, said: str, fake: FakeAws, clock: Clock
+) -> None:
+    fake.interfere = always(error, "get_api")
+    message = refused(lambda: switch_on(there(fake, "HTTP")), said)
+    assert ("in time" in message) == ("in time" in said)
     assert clock.slept == []
 
 
