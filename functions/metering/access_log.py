@@ -3,6 +3,8 @@
 API Gateway does not document that it escapes what it puts into a line, and a caller chooses the user agent, the
 path and, on REST APIs, the request id. Three rules keep a caller from writing into fields that are not his: our
 formats put those last; behind the first of them no other key counts; and of a key that stands twice the first does.
+Revenium's template has the path in second place: of its keys the last counts behind the path, as the gateway writes
+behind what a caller added there.
 """
 
 import json
@@ -64,7 +66,7 @@ class AccessLogRecord:
 
 
 def parse(line: str) -> AccessLogRecord:
-    """Raises MalformedLine for a line that is no JSON object or says no status."""
+    """Raises MalformedLine for a line that is no JSON object, says no status, or says two things of one call."""
     fields = _fields(line)
 
     def text(key: str) -> str | None:
@@ -107,7 +109,7 @@ def parse(line: str) -> AccessLogRecord:
         integration_latency=number("integrationLatency"),
         # Seconds on HTTP APIs by some accounts, milliseconds by others: ten digits are seconds.
         time=time * 1000 if time is not None and time < 1e11 else time,
-        unrouted="routeKey" in fields and text("routeKey") is None,
+        unrouted="routeKey" in fields and text("routeKey") is None and text("resourcePath") is None,
         fields={key: value for key in fields if (value := text(key)) is not None},
     )
 
@@ -119,7 +121,9 @@ def _fields(line: str) -> dict[str, object]:
         found = _readable_part(line)
     if not isinstance(found, _Object):
         raise MalformedLine("not_json", "The line is no JSON object; the stage's log format must be the module's.")
-    return _trusted(found.pairs)
+    if found.pairs and found.pairs[0][0] == _FIRST_OF_OURS:
+        return _trusted_of_ours(found.pairs)
+    return _trusted_of_others(found.pairs)
 
 
 @dataclass(frozen=True)
@@ -129,17 +133,42 @@ class _Object:
     pairs: list[tuple[str, object]]
 
 
-def _trusted(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """What a caller cannot have written, and what he may write. Revenium's template puts the path in the middle."""
-    ours = bool(pairs) and pairs[0][0] == _FIRST_OF_OURS
-    allowed = _WRITTEN_BY_CALLERS if ours else _WRITTEN_BY_CALLERS | _TEMPLATE
+def _trusted_of_ours(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """What a caller cannot have written, and what he may write."""
     fields: dict[str, object] = {}
     added = behind = False
     for key, value in pairs:
         behind = behind or key in _WRITTEN_BY_CALLERS
-        added = added or (ours and key not in _WRITTEN_BY_THE_GATEWAY)
-        if key in allowed or not (behind or (added and key in _WRITTEN_BY_THE_GATEWAY)):
+        added = added or key not in _WRITTEN_BY_THE_GATEWAY
+        if key in _WRITTEN_BY_CALLERS or not (behind or (added and key in _WRITTEN_BY_THE_GATEWAY)):
             fields.setdefault(key, value)
+    return fields
+
+
+def _trusted_of_others(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The same of a line in another format, of which only the template's keys count behind a caller's field.
+
+    Of one that stands twice there, the last is the gateway's, unless another field of a caller's stands behind the
+    first: then each of the two may be either's.
+    """
+    callers = [position for position, (key, _) in enumerate(pairs) if key in _WRITTEN_BY_CALLERS]
+    start, end = (callers[0], callers[-1]) if callers else (len(pairs), 0)
+    fields: dict[str, object] = {}
+    for key, value in pairs[:start]:
+        fields.setdefault(key, value)
+    behind: dict[str, int] = {}
+    for position, (key, value) in enumerate(pairs[start:], start):
+        if key in _WRITTEN_BY_CALLERS:
+            fields.setdefault(key, value)
+        elif key in _TEMPLATE and (key in behind or key not in fields):
+            if key in behind and end > behind[key]:
+                raise MalformedLine(
+                    "ambiguous",
+                    f"The line has `{key}` twice, and a field that callers write behind the first: who wrote which "
+                    "cannot be told. Set the stage to a format of the module, which has those fields last.",
+                )
+            behind.setdefault(key, position)
+            fields[key] = value
     return fields
 
 

@@ -139,7 +139,16 @@ def _v1(record: AccessLogRecord, transaction_id: str, rules: Rules) -> tuple[Cal
 
 
 def _turned_away(record: AccessLogRecord) -> bool:
-    return record.error_type in _TURNED_AWAY or (record.unrouted and record.status == 404)
+    """API Gateway answered by itself.
+
+    Without a route a call of an HTTP API is answered with 404, a WebSocket's message with 403 or 404: AWS documents
+    neither. A preflight request is answered without one where the API has a CORS configuration:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+    """
+    if record.unrouted:
+        without_route = (403, 404) if record.event_type else (404,)
+        return record.error_type in _TURNED_AWAY or record.status in without_route or record.method == "OPTIONS"
+    return record.error_type in _TURNED_AWAY
 
 
 def _method(record: AccessLogRecord) -> str | None:

@@ -16,8 +16,8 @@ def refusal(code: str, message: str = "as told", operation: str = "Fake") -> Cli
 class FakeAws:
     """`stages` maps (kind, api id, stage) to a stage as its API shows it; `kinds` API ids to kinds.
 
-    `without` has destinations that are not there, with the error that says so. `interfere(number, name)` sees each call before it takes effect, and may raise; `lose(number, name)` likewise after
-    it has: the answer is lost.
+    `without` has destinations that are not there, with the error that says so. `interfere(number, name)` sees each call
+    before it takes effect, and may raise; `lose(number, name)` likewise after it has: the answer is lost.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,9 @@
+import contextlib
 import json
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from metering.access_log import MalformedLine, parse
 
@@ -131,6 +134,78 @@ def test_in_a_line_of_the_template_the_path_cannot_name_the_client_nor_the_trans
     assert (record.client_id, record.extended_request_id, record.principal_id) == (None, None, "p1")
 
 
+TEMPLATE_LINE = {
+    "httpMethod": "GET",
+    "path": "/p",
+    "principalId": "mallory",
+    "status": "200",
+    "sourceIp": "203.0.113.9",
+    "integrationLatency": "7",
+    "responseLength": "2",
+}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        'principalId":"victim',
+        'status":"500',
+        'status":"-',
+        'responseLength":"0","integrationLatency":"0',
+        'principalId":"victim","status":"500","sourceIp":"192.0.2.1","integrationLatency":"1","responseLength":"1',
+        'principalId":"victim","principalId":"victim',
+        'httpMethod":"DELETE',
+        'userAgent":"x","principalId":"victim',
+        'clientId":"victim","path":"/q","userAgent":"x',
+    ],
+)
+def test_in_a_line_of_the_template_the_path_cannot_change_what_the_gateway_says(forged: str) -> None:
+    record = parse(filled(*(TEMPLATE_LINE | {"path": f'/p","{forged}'}).items()))
+    assert (record.principal_id, record.client_id, record.status, record.method) == ("mallory", None, 200, "GET")
+    assert (record.source_ip, record.integration_latency, record.response_length) == ("203.0.113.9", 7, 2)
+
+
+def test_where_a_line_does_not_tell_the_gateways_key_from_a_callers_it_is_parked() -> None:
+    """The same pairs by the path, and by the user agent behind."""
+    for callers in ({"path": '/p","principalId":"victim'}, {"userAgent": 'x","principalId":"victim'}):
+        line = filled(*(TEMPLATE_LINE | {"userAgent": "curl"} | callers).items())
+        with pytest.raises(MalformedLine) as error:
+            parse(line)
+        assert (error.value.reason, "`principalId`" in str(error.value)) == ("ambiguous", True)
+
+
+def test_a_key_in_front_of_all_that_callers_write_is_the_gateways_however_often_it_stands_behind() -> None:
+    front = {key: TEMPLATE_LINE[key] for key in ("principalId", "status")}
+    line = filled(*front.items(), ("userAgent", 'x","status":"500","path":"/q","status":"501'), ("path", "/p"))
+    assert (parse(line).status, parse(line).principal_id) == (200, "mallory")
+
+
+FORGED = st.lists(
+    st.tuples(st.sampled_from([*TEMPLATE_LINE, "userAgent", "requestId", "clientId", "other"]), st.sampled_from("ab1-"))
+).map(lambda pairs: "".join(f'","{key}":"{value}' for key, value in pairs))
+
+
+@given(
+    keys=st.permutations([*TEMPLATE_LINE, "clientId", "userAgent", "requestId"]),
+    without=st.sets(st.sampled_from(["userAgent", "requestId", "clientId"])),
+    forged=st.dictionaries(st.sampled_from(["path", "userAgent", "requestId"]), FORGED),
+    broken=st.sampled_from(["", "", "", '"', "\\", '","x":{"y":"', '"}']),
+)
+@example(keys=[*TEMPLATE_LINE], without=set(), forged={"path": '","principalId":"victim'}, broken="")
+def test_whatever_callers_write_and_in_whatever_order_a_format_of_others_bills_nobody_else(
+    keys: list[str], without: set[str], forged: dict[str, str], broken: str
+) -> None:
+    """Each key that the format has is the gateway's, or the line is parked."""
+    values = TEMPLATE_LINE | {"clientId": "acme", "userAgent": "curl", "requestId": "r1"}
+    forged = {key: forged[key] + broken for key in forged}
+    line = filled(*((key, values[key] + forged.get(key, "")) for key in keys if key not in without))
+    with contextlib.suppress(MalformedLine):
+        record = parse(line)
+        assert (record.principal_id, record.status, record.method) == ("mallory", 200, "GET")
+        assert (record.source_ip, record.integration_latency, record.response_length) == ("203.0.113.9", 7, 2)
+        assert record.client_id in ("acme", None) or ("clientId" in without and record.client_id is None)
+
+
 def test_a_websocket_may_connect_and_disconnect_without_a_status() -> None:
     assert parse(json.dumps({"eventType": "DISCONNECT", "status": "-"})).status == 0
 
@@ -141,6 +216,7 @@ def test_what_the_line_says_is_read_whole() -> None:
     assert (record.source_ip, record.protocol) == ("203.0.113.9", "HTTP/1.1")
     assert (record.error_type, record.event_type, record.unrouted) == ("THROTTLED", "MESSAGE", False)
     assert parse(json.dumps({"status": "404", "routeKey": "-"})).unrouted
+    assert not parse(json.dumps({"status": "404", "routeKey": "-", "resourcePath": "/items"})).unrouted
 
 
 def test_a_websockets_default_route_is_a_route_like_its_others() -> None:

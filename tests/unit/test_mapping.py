@@ -133,8 +133,21 @@ def test_what_reached_the_api_is_usage_whatever_its_status(error_type: str | Non
     assert skip_reason(changed(status=404, error_type=error_type)) is None
 
 
-def test_a_call_without_a_route_is_no_usage() -> None:
-    assert skip_reason(changed(status=404, unrouted=True)) == "gateway_rejection"
+@pytest.mark.parametrize(
+    ("changes", "usage"),
+    [
+        ({"status": 404}, False),
+        ({"status": 403}, True),
+        ({"status": 204}, True),
+        ({"status": 204, "method": "OPTIONS"}, False),
+        ({"status": 200, "method": None, "event_type": "MESSAGE"}, True),
+        ({"status": 403, "method": None, "event_type": "MESSAGE"}, False),
+        ({"status": 404, "method": None, "event_type": "MESSAGE"}, False),
+    ],
+)
+def test_a_call_that_api_gateway_answered_for_want_of_a_route_is_no_usage(changes: dict[str, Any], usage: bool) -> None:
+    assert skip_reason(changed(unrouted=True, **changes)) == (None if usage else "gateway_rejection")
+    assert skip_reason(changed(**changes)) is None, "with a route it is the backend's answer"
 
 
 @pytest.mark.parametrize(
