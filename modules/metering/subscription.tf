@@ -1,16 +1,14 @@
 locals {
   # CloudWatch's own patterns for JSON match no line whose JSON is broken, which a quote in a user agent can bring about,
-  # and a term to leave out can be written by a caller: either would take his call off the bill. Terms of which one must
-  # be there let nobody out: the status is what the gateway writes, and what a caller adds can only let a line through.
-  # Written in each way that JSON allows for, as somebody may set up a stage with a format of his own; `-`, no status, is
-  # the function's to judge.
-  status_terms = flatten([
-    for status in concat(sort(tolist(var.filter.statuses)), ["-"]) : [
-      for term in ["\"status\":\"%s", "\"status\": \"%s", "\"status\":%s", "\"status\": %s"] :
-      "?${jsonencode(format(term, trimsuffix(status, "xx")))}"
-    ]
-  ])
-  status_pattern     = length(var.filter.statuses) == 0 ? "" : join(" ", local.status_terms)
+  # and a term to leave out can be written by a caller: either would take his call off the bill. What must be there lets
+  # nobody out: the status is what the gateway writes, and what a caller adds can only let a line through.
+  #
+  # A regular expression, since of terms in quotes AWS promises words and exact phrases, and `"status":"2` is cut off in
+  # the middle. Between key and value is anything but letters and digits: somebody may set up a stage with a format of
+  # his own. `-`, no status, is the function's to judge.
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/regex-expressions.html
+  status_terms       = [for status in concat(sort(tolist(var.filter.statuses)), ["-"]) : "status\\W*${trimsuffix(status, "xx")}"]
+  status_pattern     = length(var.filter.statuses) == 0 ? "" : format("%%%s%%", join("|", local.status_terms))
   pattern_max_length = 1024
 }
 

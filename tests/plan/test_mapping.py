@@ -1,7 +1,6 @@
 """The mapping's way from the module's inputs into the function, the formats and CloudWatch's filter."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +103,8 @@ def test_cloudwatch_filters_by_status_where_the_pattern_is_short_enough(plan: Pl
             "filter_pattern"
         ]
 
-    assert pattern("module.successes") == (
-        r'?"\"status\":\"2" ?"\"status\": \"2" ?"\"status\":2" ?"\"status\": 2" '
-        r'?"\"status\":\"-" ?"\"status\": \"-" ?"\"status\":-" ?"\"status\": -"'
-    )
-    assert set(re.findall(r'\?"\\"status\\":\\"([^"]*)"', pattern("module.revenium"))) == {"2", "404", "-"}
+    assert pattern("module.successes") == r"%status\W*2|status\W*-%"
+    assert pattern("module.revenium") == r"%status\W*2|status\W*404|status\W*-%"
     assert pattern("module.long_filter") in ("", None)
 
 
@@ -147,11 +143,11 @@ def deployed(plan: Plan) -> list[tuple[str, Rules]]:
     written=st.dictionaries(
         st.sampled_from(sorted(WRITTEN_BY_CALLERS)), st.text(max_size=20) | st.sampled_from(HOSTILE)
     ),
-    spaced=st.booleans(),
+    colon=st.sampled_from([":", ": ", " : ", "\t:\r\n "]),
     number=st.booleans(),
 )
 @example(
-    kind="http", status="200", event="-", errors="-", written={"identity.userAgent": 'x"'}, spaced=False, number=False
+    kind="http", status="200", event="-", errors="-", written={"identity.userAgent": 'x"'}, colon=" : ", number=False
 )
 def test_what_cloudwatch_drops_the_function_would_have_skipped(
     kind: str,
@@ -159,15 +155,14 @@ def test_what_cloudwatch_drops_the_function_would_have_skipped(
     event: str,
     errors: str,
     written: dict[str, str],
-    spaced: bool,
+    colon: str,
     number: bool,
     plan: Plan,
     deployed: list[tuple[str, Rules]],
 ) -> None:
     """Whatever a caller writes, and also in a format that somebody wrote by hand."""
     template = formats(plan)[kind]
-    if spaced:
-        template = template.replace('":"', '": "').replace('","', '", "')
+    template = template.replace('":"', f'"{colon}"')
     if number and status != "-":
         template = template.replace('"$context.status"', "$context.status")
     values = dict.fromkeys(VARIABLES, "1") | {"resourcePath": "/products/{id}", "routeKey": "GET /products/{id}"}

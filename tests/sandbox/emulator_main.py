@@ -897,21 +897,34 @@ def _put_subscription_filter(original: Callable[[Any], Any]) -> Callable[[Any], 
     return put
 
 
-def pattern_matches(pattern: str, message: str) -> bool:
-    """A filter pattern that is empty, or that has terms with a question mark, of which one must be in the message.
+# What AWS takes in a regular expression: letters and digits, these symbols, these operators, and what may be escaped.
+_REGEX = re.compile(
+    r"%((?:[A-Za-z0-9:_#=@/;,-]|[\^$?\[\]{}|*+.]|\\x[0-9A-F]{2}|\\[dDsSwW]|\\[:_#=@/;,\-^$?\[\]{}|\\*+.])+)%", re.ASCII
+)
+# Where Python reads something else: `$` before a line break too, and more characters as white space.
+_IN_PYTHON = {"$": r"\Z", r"\s": r"[ \t\n]", r"\S": r"[^ \t\n]"}
 
-    The emulator's own matcher demands every term, and reads no punctuation but `_./:-`. AWS has more kinds of
-    patterns, which nothing here uses: they are refused.
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+
+def pattern_matches(pattern: str, message: str) -> bool:
+    """A filter pattern that is empty, or that is one regular expression, as AWS documents it.
+
+    The emulator's own matcher has none. AWS has more kinds of patterns, which nothing here uses: they are refused.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/regex-expressions.html
 
     :raises ValueError: the pattern is of another kind, or longer than AWS takes
     """
     if not pattern:
         return True
-    terms = re.findall(r'\?(\w+|"(?:[^"\\]|\\.)+")(?= |$)', pattern)
-    if " ".join(f"?{term}" for term in terms) != pattern or len(pattern) > LONGEST_PATTERN:
-        raise ValueError("this emulator knows patterns of terms with a question mark, of 1024 characters at most")
-    return any((json.loads(term) if term.startswith('"') else term) in message for term in terms)
+    found = _REGEX.fullmatch(pattern)
+    if found is None or len(pattern) > LONGEST_PATTERN:
+        raise ValueError("this emulator knows regular expressions as AWS takes them, of 1024 characters at most")
+    # In a class, `$` is a character, and white space is what it is outside.
+    parts = re.findall(r"\[\^?(?:\\.|[^\\\]])+\]|\\x..|\\.|.", found[1])
+    translated = "".join(_IN_PYTHON.get(part, part) for part in parts)
+    try:
+        return re.search(translated, message, re.ASCII | re.DOTALL) is not None
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
 
 
 def _group_source(group: str, account: str, region: str) -> str:

@@ -57,7 +57,7 @@ module "long_filter" {
   authorizer     = null
 
   metering = {
-    filter = { statuses = [for code in range(200, 230) : tostring(code)] }
+    filter = { statuses = [for code in range(200, 300) : tostring(code)] }
   }
 }
 
