@@ -20,8 +20,8 @@ _FIRST_OF_OURS = "extendedRequestId"
 _WRITTEN_BY_CALLERS = {"requestId", "path", "userAgent"}
 _TEMPLATE = {"httpMethod", "path", "principalId", "status", "sourceIp", "integrationLatency", "responseLength"}
 _WRITTEN_BY_THE_GATEWAY = _TEMPLATE - {"path"} | {
-    *("extendedRequestId", "apiId", "stage", "resourcePath", "routeKey", "eventType", "connectionId", "messageId"),
-    *("errorType", "requestTimeEpoch", "responseLatency", "protocol", "domainName", "clientId"),
+    *("extendedRequestId", "apiId", "stage", "resourcePath", "routeKey", "eventType", "errorType", "requestTimeEpoch"),
+    *("responseLatency", "protocol", "domainName", "clientId"),
 }
 _WITHOUT_STATUS = ("CONNECT", "DISCONNECT")
 

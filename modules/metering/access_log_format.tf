@@ -17,9 +17,9 @@ locals {
       "identity.sourceIp", "authorizer.clientId",
     ]
     websocket = [
-      "extendedRequestId", "apiId", "stage", "routeKey", "eventType", "connectionId", "messageId", "status",
-      "error.responseType", "requestTimeEpoch", "integrationLatency", "domainName", "identity.sourceIp",
-      "authorizer.clientId", "authorizer.principalId",
+      "extendedRequestId", "apiId", "stage", "routeKey", "eventType", "status", "error.responseType",
+      "requestTimeEpoch", "integrationLatency", "domainName", "identity.sourceIp", "authorizer.clientId",
+      "authorizer.principalId",
     ]
   }
 

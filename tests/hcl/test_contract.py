@@ -162,8 +162,6 @@ KEYS_FOR_PEOPLE = {
     "stage": "which API and stage, when reading a log group that several share",
     "domainName": "which custom domain a call came through",
     "requestId": "what a caller can quote: the x-amzn-RequestId of the answer",
-    "connectionId": "follows one WebSocket connection",
-    "messageId": "follows one WebSocket message",
 }
 
 

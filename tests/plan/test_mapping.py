@@ -83,7 +83,7 @@ def formats(plan: Plan) -> dict[str, str]:
     [
         ("rest", "principalId", ["keyId", "traceId", "account", "tenant"], "requestId"),
         ("http", "clientId", ["bytesIn", "account", "tenant"], "path"),
-        ("websocket", "principalId", ["keyId", "websocket", "account", "tenant"], "userAgent"),
+        ("websocket", "principalId", ["connectionId", "keyId", "websocket", "account", "tenant"], "userAgent"),
     ],
 )
 def test_added_fields_are_in_the_formats_that_have_them_between_ours_and_the_callers(

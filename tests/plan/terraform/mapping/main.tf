@@ -19,12 +19,13 @@ module "revenium" {
     }
 
     extra_log_fields = {
-      bytesIn   = "$context.dataProcessed"
-      account   = "$context.authorizer.account"
-      keyId     = "$context.identity.apiKeyId"
-      tenant    = "$context.authorizer.tenant"
-      traceId   = "$context.xrayTraceId"
-      websocket = "$context.connectedAt"
+      bytesIn      = "$context.dataProcessed"
+      account      = "$context.authorizer.account"
+      connectionId = "$context.connectionId"
+      keyId        = "$context.identity.apiKeyId"
+      tenant       = "$context.authorizer.tenant"
+      traceId      = "$context.xrayTraceId"
+      websocket    = "$context.connectedAt"
     }
 
     filter = {
