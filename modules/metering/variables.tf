@@ -395,12 +395,17 @@ variable "sources" {
   }
 
   validation {
+    condition     = alltrue([for source in var.sources : source.api_id == null || can(regex("^[a-z0-9]+$", source.api_id))])
+    error_message = "`sources[*].api_id` must be the id of an API: lower-case letters and digits. Copy it from the API Gateway console, or leave it out for everything else."
+  }
+
+  validation {
     condition     = length(distinct([for source in var.sources : "${coalesce(source.api_id, " ")} ${coalesce(source.route, " ")}"])) == length(var.sources)
     error_message = "`sources` must have one entry for an `api_id` and `route`, and one without both. Leave the second out."
   }
 
   validation {
-    condition     = alltrue([for source in var.sources : can(regex("^[!-~]{1,128}$", source.source_id)) && can(regex("^[!-~]+$", coalesce(source.route, "-")))])
+    condition     = alltrue([for source in var.sources : can(regex("^[!-~]{1,128}$", source.source_id)) && (source.route == null || can(regex("^[!-~]+$", source.route)))])
     error_message = "`sources[*].source_id` must be 1 to 128 characters, and a `route` 1 or more, of printable ASCII without spaces. Copy the id from Revenium and the route from API Gateway, without a method."
   }
 }

@@ -734,6 +734,26 @@ run "rejects_sources_with_a_route_of_no_api" {
   expect_failures = [var.sources]
 }
 
+run "rejects_sources_of_an_api_without_an_id" {
+  command = plan
+
+  variables {
+    sources = { shop = { api_id = "", source_id = "s1" } }
+  }
+
+  expect_failures = [var.sources]
+}
+
+run "rejects_sources_of_an_api_by_arn" {
+  command = plan
+
+  variables {
+    sources = { shop = { api_id = "arn:aws:apigateway:eu-central-1::/restapis/abcdef1234", source_id = "s1" } }
+  }
+
+  expect_failures = [var.sources]
+}
+
 run "rejects_sources_with_two_for_all_else" {
   command = plan
 
@@ -752,6 +772,16 @@ run "rejects_sources_without_an_id" {
 
   variables {
     sources = { shop = { api_id = "abcdef1234", source_id = "" } }
+  }
+
+  expect_failures = [var.sources]
+}
+
+run "rejects_sources_with_a_route_of_nothing" {
+  command = plan
+
+  variables {
+    sources = { shop = { api_id = "abcdef1234", route = "", source_id = "s1" } }
   }
 
   expect_failures = [var.sources]
