@@ -63,7 +63,9 @@ resource "aws_lambda_invocation" "give_back" {
     }
   }
 
-  # A stage is given back while all that meters it is still there, so that its last calls are billed.
+  # A stage is given back while all that meters it is still there. On a whole destroy that bills no more than what
+  # API Gateway has written by then, since it writes some minutes late: who wants the last calls takes the entries out
+  # first.
   depends_on = [
     aws_cloudwatch_log_group.access,
     aws_cloudwatch_log_subscription_filter.this,

@@ -180,6 +180,17 @@ def test_a_key_in_front_of_all_that_callers_write_is_the_gateways_however_often_
     assert (parse(line).status, parse(line).principal_id) == (200, "mallory")
 
 
+def test_of_another_format_our_keys_are_read_in_front_of_what_callers_write_and_the_templates_anywhere() -> None:
+    """API Gateway's own example of a JSON format, and the same with its request id last."""
+    example = {"ip": "203.0.113.9", "httpMethod": "GET", "routeKey": "GET /items/{id}", "apiId": "a1", "status": "200"}
+    example |= {"responseLength": "2", "clientId": "acme"}
+    first = parse(filled(("requestId", "r1"), *example.items()))
+    assert (first.status, first.method, first.response_length) == (200, "GET", 2)
+    assert (first.route, first.api_id, first.client_id) == (None, None, None)
+    last = parse(filled(*example.items(), ("requestId", "r1")))
+    assert (last.route, last.api_id, last.client_id, last.status) == ("/items/{id}", "a1", "acme", 200)
+
+
 FORGED = st.lists(
     st.tuples(st.sampled_from([*TEMPLATE_LINE, "userAgent", "requestId", "clientId", "other"]), st.sampled_from("ab1-"))
 ).map(lambda pairs: "".join(f'","{key}":"{value}' for key, value in pairs))
