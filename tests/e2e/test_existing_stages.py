@@ -5,7 +5,6 @@ In a sandbox of its own, whose account begins without the role that REST and Web
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,16 +12,16 @@ from typing import Any
 import pytest
 
 import access_logs
-from e2e.deployed import API_KEY, ROOT_MODULES, real_differences
+from e2e.deployed import API_KEY, Applied, real_differences
 from e2e.outside import make_http_api, make_rest_api, make_websocket_api
 from sandbox import Sandbox, Workspace
 from sandbox.access_log import format_problem
 from sandbox.terraform import TerraformError
 from traffic import call, connect
 
-DIRECTORY = "tests/e2e/terraform/existing_stages"
+DIRECTORY = "examples/existing-stages"
 ACCOUNT_LOGGING = "modules/account_logging"
-GROUP = "/aws/vendedlogs/apigateway/stages"
+GROUP = "/aws/vendedlogs/apigateway/revenium-stages"
 TELLING = {"REST": "resourcePath", "HTTP": "routeKey", "WEBSOCKET": "eventType"}
 EARLIER_FORMAT = '{ "id": "$context.requestId", "nested": {{"quote\\"": "$context.status"}}, "ü": "- $context.stage" }'
 
@@ -118,7 +117,6 @@ def world() -> Iterator[World]:
     with Sandbox(logging_role=False) as own:
         own.revenium.set_api_keys(API_KEY)
         workspace = own.workspace()
-        shutil.copytree(ROOT_MODULES / "existing_stages", workspace.root / DIRECTORY)
         workspace.init(DIRECTORY)
         workspace.init(ACCOUNT_LOGGING)
         apis = {
@@ -159,12 +157,32 @@ def test_without_the_accounts_role_terraform_says_what_is_missing_and_what_to_do
     assert world.logs("REST", "live") is None
 
 
-def test_one_apply_meters_stages_of_all_kinds_and_refuses_the_one_that_logs_elsewhere(world: World) -> None:
+def test_the_examples_page_shows_what_terraform_prints(world: World) -> None:
+    """With the stages that it names, which are given back when the entries go."""
     world.workspace.apply(ACCOUNT_LOGGING, variables={"name": "account"})
     give_earlier_logs(world)
     names = [(each["kind"], each["stage"]) for each in world.entries().values()] + [("HTTP", "third")]
     world.found = {f"{kind} {stage}": world.stage(str(kind), str(stage)) for kind, stage in names}
-    # With "foreign", and without "shop", the entry that failed: it goes and leaves nothing behind.
+    stages = {
+        "chat": world.entry("WEBSOCKET", "live"),
+        "news": world.entry("HTTP", "$default"),
+        "shop": world.entry("REST", "old", replace_existing=True),
+    }
+    world.apply(stages)
+    applied = Applied(DIRECTORY, world.workspace, world.workspace.output(DIRECTORY), world.variables(stages))
+    applied.is_shown_by_its_page()
+    earlier = applied.outputs["earlier_destinations"]
+    assert earlier == {"chat": None, "news": None, "shop": world.logs_of_others()[0]}
+    page = (world.workspace.root / DIRECTORY / "README.md").read_text()
+    for key, value in earlier.items():
+        assert f'  "{key}" = {"tostring(null)" if value is None else chr(34) + "arn:aws:logs:"}' in page
+    world.apply({})
+    assert world.parameters() == {}
+    for kind, stage in names:
+        assert world.stage(str(kind), str(stage)) == world.found[f"{kind} {stage}"]
+
+
+def test_one_apply_meters_stages_of_all_kinds_and_refuses_the_one_that_logs_elsewhere(world: World) -> None:
     message = world.refused(world.entries() | {"foreign": world.entry("REST", "foreign")})
     assert f"stage foreign of REST API {world.apis['REST']} logs to arn:aws:logs:" in message
     assert "log-group:/theirs already" in message and "`replace_existing = true`" in message
@@ -208,7 +226,7 @@ def test_one_apply_changes_formats_gives_back_what_goes_and_moves_what_names_ano
         assert logs is not None and logs[0].endswith(GROUP)
         assert format_problem(logs[1]) is None and '"accountId":"$context.accountId"' in logs[1]
         assert TELLING[str(entry["kind"])] in logs[1]
-    earlier = world.workspace.output(DIRECTORY)["example"]["earlier_destinations"]
+    earlier = world.workspace.output(DIRECTORY)["earlier_destinations"]
     assert {key: value and value.rpartition(":")[2] for key, value in earlier.items()} == {
         key: "/theirs" if key == "websocket-old" else None for key in moved(world)
     }

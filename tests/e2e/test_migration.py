@@ -18,6 +18,8 @@ from traffic import Answered, call
 
 EXAMPLE = "examples/migrate-from-cloudformation"
 GROUP, FILTER, FUNCTION = "APIGatewayAccessLogs", "revenium", "revenium-metering-template"
+PATTERN = "%httpMethod%"
+ADDRESS = "module.revenium.module.metering[0].aws_cloudwatch_log_subscription_filter.existing"
 # The keys that the template's function reads. The id is the tests' own, to tell the lines apart.
 FORMAT = (
     '{"httpMethod":"$context.httpMethod","path":"$context.path","principalId":"$context.authorizer.principalId",'
@@ -64,14 +66,21 @@ class World:
             stop.set()
             thread.join()
 
-    def apply(self, stages: dict[str, dict[str, str]]) -> None:
+    def apply(self, stages: dict[str, dict[str, str]], *groups: str) -> None:
+        """With entries of these names for the log group."""
         group = f"arn:aws:logs:us-east-1:{self.sandbox.emulator.account}:log-group:{GROUP}"
         given = variables(self.sandbox) | {
-            "log_groups": {"shop": {"arn": group, "filter_name": FILTER}},
+            "log_groups": {name: {"arn": group, "filter_name": FILTER} for name in groups},
             "stages": stages,
         }
         self.workspace.apply(EXAMPLE, variables=given)
         self.applied = Applied(EXAMPLE, self.workspace, self.workspace.output(EXAMPLE), given)
+
+    def subscription(self) -> tuple[str, str, str]:
+        """Name, pattern and destination of the one filter, as the page has them looked up."""
+        found = self.sandbox.client("logs").describe_subscription_filters(logGroupName=GROUP)["subscriptionFilters"]
+        [each] = found
+        return each["filterName"], each.get("filterPattern", ""), each["destinationArn"]
 
     def billed_by_the_template(self) -> int:
         return sum(each.version == "v1" for each in self.sandbox.revenium.billed())
@@ -128,7 +137,7 @@ def install_the_template(world: World) -> None:
         Principal="logs.amazonaws.com",
         SourceArn=f"{group}:*",
     )
-    logs.put_subscription_filter(logGroupName=GROUP, filterName=FILTER, filterPattern="", destinationArn=function)
+    logs.put_subscription_filter(logGroupName=GROUP, filterName=FILTER, filterPattern=PATTERN, destinationArn=function)
 
 
 def test_the_template_meters(world: World) -> None:
@@ -141,15 +150,42 @@ def test_the_template_meters(world: World) -> None:
 def test_step_1_takes_the_subscription_over_without_a_gap_and_without_billing_twice(world: World) -> None:
     before = world.billed_by_the_template()
     with world.traffic():
-        world.apply({})
+        world.apply({}, "shop")
     world.everything_is_billed_once()
     by_the_template = world.billed_by_the_template()
     assert before < by_the_template < len(world.answers), "calls went on under both"
-    filters = world.sandbox.client("logs").describe_subscription_filters(logGroupName=GROUP)["subscriptionFilters"]
-    assert [each["filterName"] for each in filters] == [FILTER]
+    name, pattern, destination = world.subscription()
+    assert (name, pattern, destination.rpartition(":")[2]) == (FILTER, "", "revenium-metering")
     world.call()
     world.everything_is_billed_once()
     assert world.billed_by_the_template() == by_the_template
+
+
+def test_there_is_a_way_back_from_step_1_and_another_forth(world: World) -> None:
+    """A later apply without the entry leaves the template's filter alone."""
+    taken_over = world.subscription()
+    before = world.billed_by_the_template()
+    function = world.sandbox.client("lambda").get_function_configuration(FunctionName=FUNCTION)["FunctionArn"]
+    with world.traffic():
+        world.sandbox.client("logs").put_subscription_filter(
+            logGroupName=GROUP, filterName=FILTER, filterPattern=PATTERN, destinationArn=function
+        )
+        world.workspace.state(EXAMPLE, "rm", f'{ADDRESS}["shop"]')
+        world.apply({})
+        assert world.subscription() == (FILTER, PATTERN, function)
+    world.everything_is_billed_once()
+    assert world.billed_by_the_template() > before
+    with world.traffic():
+        world.apply({}, "shop")
+        assert world.subscription() == taken_over
+    world.everything_is_billed_once()
+
+
+def test_an_entry_that_is_renamed_in_the_state_keeps_its_filter(world: World) -> None:
+    with world.traffic():
+        world.workspace.state(EXAMPLE, "mv", f'{ADDRESS}["shop"]', f'{ADDRESS}["store"]')
+        world.apply({}, "store")
+    world.everything_is_billed_once()
 
 
 def test_the_examples_page_shows_what_terraform_prints(world: World) -> None:
@@ -169,7 +205,7 @@ def test_step_3_stages_move_to_the_modules_own_log_under_traffic(world: World) -
         "news": {"kind": "HTTP", "api_id": world.http, "stage": "$default"},
     }
     with world.traffic():
-        world.apply(stages)
+        world.apply(stages, "store")
         world.sandbox.gateway.forget_stages()
     world.everything_is_billed_once()
     lines = len(access_logs.lines(world.sandbox))

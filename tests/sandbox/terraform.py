@@ -252,6 +252,10 @@ class Workspace:
         """`terraform destroy`, without asking."""
         self._run(directory, "destroy", "-auto-approve", variables=variables)
 
+    def state(self, directory: str | Path, *arguments: str) -> None:
+        """`terraform state`, such as `mv` of one address to another."""
+        self._terraform.run(["state", *arguments], self.root / directory)
+
     def show_json(self, directory: str | Path = ".", plan: str | Path | None = None) -> dict[str, Any]:
         """`terraform show -json` of a saved plan, or of the state."""
         target = [str(plan)] if plan else []
