@@ -10,12 +10,16 @@ from revenium.api_key import ApiKey
 from revenium.breaker import Breaker
 from revenium.log import log
 from revenium.secret import SecretUnavailable
-from revenium.transport import NotSent, Transport, Unanswered
+from revenium.transport import Answer, NotSent, Transport, Unanswered
 
 _SHORTEST_CALL = 0.1
 # Callers wait for it, and those without a decision are turned away while it is open.
 _FAILURES = 3
 _OPEN_FIRST, _OPEN_LONGEST = 1.0, 10.0
+_AT_ONCE = 1.0
+_KEY_GOOD_FOR = 300.0
+# An id that no client has. Revenium's answer to it tells a refused key from a disliked id.
+_NOBODY = "revenium-authorizer-key-check"
 
 
 class Entitlement(Enum):
@@ -26,6 +30,9 @@ class Entitlement(Enum):
     NO_DECISION = "no_decision"
 
 
+DECISIONS = (Entitlement.ENTITLED, Entitlement.NOT_ENTITLED)
+
+
 class EntitlementClient:
     """Checks clients with one API key over kept-alive connections."""
 
@@ -34,6 +41,7 @@ class EntitlementClient:
         self._transport = transport
         self._api_key = api_key
         self._breaker = Breaker(_FAILURES, _OPEN_FIRST, _OPEN_LONGEST)
+        self._good_key = ("", 0.0)
 
     def is_silent(self) -> bool:
         """Whether Revenium failed of late and is left alone for the moment."""
@@ -45,15 +53,18 @@ class EntitlementClient:
             # Not Revenium's fault: it may still be asked for others.
             log("ERROR", "No entitlement decision: the hook left no time for it")
             return Entitlement.NO_DECISION
+        started = time.monotonic()
         try:
             found, reason = within(deadline - time.monotonic(), lambda: self._ask(client_id, deadline))
         except TimeoutError:
             log("ERROR", "No entitlement decision: the time for it is over")
             found, reason = Entitlement.NO_DECISION, "unanswered"
-        if found is not Entitlement.NO_DECISION:
+        if found in DECISIONS:
             self._breaker.succeeded()
         elif reason:
-            self._breaker.failed(reason)
+            # A status that came at once cost nobody any time, and may be an id's doing: the pause stays short.
+            brief = reason == "answered" and time.monotonic() - started < _AT_ONCE
+            self._breaker.failed(reason, _OPEN_FIRST if brief else _OPEN_LONGEST)
         return found
 
     def _ask(self, client_id: str, deadline: float) -> tuple[Entitlement, str]:
@@ -62,13 +73,12 @@ class EntitlementClient:
         A refused key is read again once. A connection that broke is tried again once: after a pause between
         invocations a kept-alive one is often dead.
         """
-        url = f"{self._settings.url}?{self._settings.parameter}={quote(client_id, safe='')}"
         broken = refused = False
         while (remaining := deadline - time.monotonic()) > _SHORTEST_CALL:
             try:
                 key = self._api_key.value(remaining)
                 remaining = max(_SHORTEST_CALL, deadline - time.monotonic())
-                answer = self._transport.send("GET", url, {"x-api-key": key}, None, remaining)
+                answer = self._send(client_id, key, remaining)
             except SecretUnavailable as error:
                 log("ERROR", "No entitlement decision: there is no API key", error=error)
                 return Entitlement.NO_DECISION, "key_unavailable"
@@ -87,9 +97,37 @@ class EntitlementClient:
                 refused = True
                 continue
             log("ERROR", "No entitlement decision: Revenium answered neither 200 nor 404", status=answer.status)
-            # Other statuses may come from an id that Revenium dislikes, which must not shut out everybody else.
-            trouble = "answered" if answer.status in (408, 429) or answer.status >= 500 else ""
-            # A 403 may come from a firewall that an id displeases: it counts, but not as a refused key.
-            trouble = {401: "key_refused", 403: "answered"}.get(answer.status, trouble)
-            return Entitlement.NO_DECISION, trouble
+            return Entitlement.NO_DECISION, self._trouble(answer.status, key, deadline)
         raise TimeoutError
+
+    def _send(self, client_id: str, key: str, timeout: float) -> Answer:
+        url = f"{self._settings.url}?{self._settings.parameter}={quote(client_id, safe='')}"
+        answer = self._transport.send("GET", url, {"x-api-key": key}, None, timeout)
+        if answer.status in (200, 404):
+            self._good_key = (key, time.time())
+        return answer
+
+    def _trouble(self, status: int, key: str, deadline: float) -> str:
+        """What a status that is no decision says of Revenium; "" where the id may be what it dislikes, which must not
+        shut out everybody else.
+
+        A 403 may come from a firewall that an id displeases: it never weighs as much as a refused key, and nothing
+        with a key that is good.
+        """
+        if status == 401:
+            return "key_refused"
+        if status == 403 and self._is_good(key, deadline):
+            return ""
+        return "answered" if status in (403, 408, 429) or status >= 500 else ""
+
+    def _is_good(self, key: str, deadline: float) -> bool:
+        """Whether Revenium answered yes or no to the key lately, to whatever id."""
+        good, since = self._good_key
+        if key == good and 0 <= time.time() - since <= _KEY_GOOD_FOR:
+            return True
+        if (remaining := deadline - time.monotonic()) <= _SHORTEST_CALL:
+            return False
+        try:
+            return self._send(_NOBODY, key, remaining).status in (200, 404)
+        except (NotSent, Unanswered):
+            return False

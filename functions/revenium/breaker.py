@@ -37,14 +37,17 @@ class Breaker:
             self._failures = 0
             self._open_for = 0.0
 
-    def failed(self, reason: str) -> bool:
-        """Counts a failure for `reason`; says whether the breaker is open now."""
+    def failed(self, reason: str, longest: float | None = None) -> bool:
+        """Counts a failure for `reason`; says whether the breaker is open now.
+
+        `longest` bounds the time that this failure may open it for, in place of the breaker's own.
+        """
         with self._lock:
             self._failures += REFUSAL if reason == "key_refused" else 1
             if not self.reason and self._failures < self._most:
                 return False
             if not self.is_open():
-                self._open_for = min(self._longest, 2 * self._open_for or self._first)
+                self._open_for = min(longest or self._longest, 2 * self._open_for or self._first)
                 self._opened = time.time()
                 self.reason = "key_refused" if reason == "key_refused" else "revenium_down"
             return True

@@ -51,6 +51,16 @@ def test_after_its_time_it_wants_a_probe_whose_failure_doubles_the_time(clock: l
     assert expected == LONGEST
 
 
+def test_a_failure_may_bound_the_time_that_it_opens_for(clock: list[float]) -> None:
+    breaker = opened()
+    for pause, longest in ((FIRST, None), (2 * FIRST, FIRST), (FIRST, FIRST), (FIRST, None), (2 * FIRST, None)):
+        clock[0] += pause - 0.1
+        assert breaker.is_open()
+        clock[0] += 0.2
+        assert breaker.wants_probe()
+        assert breaker.failed("unanswered", longest)
+
+
 def test_a_probe_that_succeeds_closes_it_and_the_time_begins_anew(clock: list[float]) -> None:
     breaker = opened()
     clock[0] += FIRST

@@ -6,6 +6,7 @@ import tracemalloc
 import pytest
 
 from authorizer.decisions import LIMIT, Decisions
+from authorizer.entitlement import _NOBODY as NOBODY
 from authorizer.settings import Settings
 from revenium.transport import Answer, NotSent, Unanswered
 from unit.authorizing import KNOWN, UNKNOWN, Revenium, event
@@ -226,9 +227,22 @@ def exhaust(revenium: Revenium) -> None:
         revenium.reason(f"exhausting-{number}")
 
 
-@pytest.mark.parametrize("trouble", [DOWN, Answer(500, {}, ""), Answer(429, {}, ""), Answer(408, {}, ""), NotSent("x")])
+BRIEF, LONGER = (1, 1, 1, 1), (1, 2, 4, 8, 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "pauses"),
+    [
+        (DOWN, BRIEF),
+        (Answer(500, {}, ""), BRIEF),
+        (Answer(429, {}, ""), BRIEF),
+        (Answer(408, {}, ""), BRIEF),
+        (NotSent("x"), LONGER),
+        (Unanswered("x"), LONGER),
+    ],
+)
 def test_after_three_failures_revenium_is_left_alone_for_a_second_and_then_asked_once(
-    trouble: Answer | Exception, clock: list[float], revenium: Revenium
+    trouble: Answer | Exception, pauses: tuple[int, ...], clock: list[float], revenium: Revenium
 ) -> None:
     revenium.start()
     revenium.trouble = trouble
@@ -238,7 +252,7 @@ def test_after_three_failures_revenium_is_left_alone_for_a_second_and_then_asked
     revenium.reason("c")
     per_check = len(revenium.asked) - sent
     assert per_check == (2 if isinstance(trouble, Exception) else 1)
-    for pause in (1, 2, 4, 8, 10, 10):
+    for pause in pauses:
         sent = len(revenium.asked)
         clock[0] += pause - JUST
         assert revenium.reason("d") == "no_decision"
@@ -296,11 +310,130 @@ def test_a_rotated_key_that_is_refused_too_is_shown_once(status: int, silent: bo
     revenium.start()
     revenium.trouble = Answer(status, {}, "")
     revenium.reason("acme")
-    assert [headers["x-api-key"] for _, headers, _ in revenium.transport.sent] == ["one", "two"]
+    shown = [headers["x-api-key"] for url, headers, _ in revenium.transport.sent if "=acme" in url]
+    assert shown == ["one", "two"]
     assert revenium.client.is_silent() == silent
     for _ in range(2):
         revenium.reason("acme")
     assert revenium.client.is_silent()
+
+
+def test_an_answer_that_takes_long_makes_the_pauses_longer_whatever_it_is(
+    clock: list[float], revenium: Revenium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, takes = [100.0], [1.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def respond(*_: object) -> Answer:
+        now[0] += takes[0]
+        return DOWN
+
+    revenium.transport.respond = respond
+    revenium.start()
+    exhaust(revenium)
+    for pause in (1, 2, 4):
+        clock[0] += pause - JUST
+        assert revenium.client.is_silent()
+        clock[0] += JUST
+        assert not revenium.client.is_silent()
+        revenium.reason("probe")
+    takes[0] = 0.875
+    clock[0] += 8
+    revenium.reason("probe")
+    clock[0] += 1
+    assert not revenium.client.is_silent(), "one at once, and the pause is short again"
+
+
+class Disliking(Revenium):
+    """Answers `status` to ids that begin with `disliked`, and to nobody else."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        others = self.transport.respond
+        disliked = Answer(status, {}, "")
+        self.transport.respond = lambda url, headers, body: (
+            disliked if "=disliked" in url else others(url, headers, body)
+        )
+
+
+def test_ids_that_are_answered_403_never_shut_out_anybody(clock: list[float]) -> None:
+    revenium = Disliking(403)
+    revenium.start(REVENIUM_ALLOW_CACHE_SECONDS="0")
+    for number in range(1000):
+        clock[0] += 0.875
+        revenium.reason(f"disliked-{number}")
+        if number % 10 == 0:
+            assert revenium.reason("acme") == "entitled"
+
+
+def test_a_key_that_was_good_for_somebody_lately_is_not_tried_out(clock: list[float]) -> None:
+    revenium = Disliking(403)
+    revenium.start()
+    for client_id in ("acme", "mallory"):
+        revenium.reason(client_id)
+        before = len(revenium.asked)
+        clock[0] += 300
+        revenium.reason("disliked")
+        assert revenium.asked[before:] == ["disliked"]
+        clock[0] += JUST
+        revenium.reason("disliked")
+        assert revenium.asked[before + 1 :] == ["disliked", NOBODY]
+        revenium.reason("disliked")
+        assert revenium.asked[before + 3 :] == ["disliked"], "that it was good is remembered"
+        clock[0] += 301
+
+
+def test_another_key_is_tried_out_anew(clock: list[float]) -> None:
+    revenium = Disliking(403)
+    revenium.key = FakeKey("one", "two")
+    revenium.start()
+    assert revenium.reason("acme") == "entitled"
+    revenium.reason("disliked")
+    assert revenium.asked == ["acme", "disliked", "disliked", NOBODY]
+
+
+@pytest.mark.parametrize("trouble", [Answer(403, {}, ""), DOWN, NotSent("x"), Unanswered("x")])
+def test_a_key_that_cannot_be_told_from_a_refused_one_counts_as_trouble(
+    trouble: Answer | Exception, revenium: Revenium
+) -> None:
+    def respond(url: str, *_: object) -> Answer:
+        if NOBODY in url and isinstance(trouble, Exception):
+            raise trouble
+        return trouble if NOBODY in url and isinstance(trouble, Answer) else Answer(403, {}, "")
+
+    revenium.transport.respond = respond
+    revenium.start()
+    exhaust(revenium)
+    assert revenium.client.is_silent()
+    assert revenium.asked.count(NOBODY) == 3
+
+
+def test_a_key_is_not_tried_out_when_the_time_is_over(revenium: Revenium, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def respond(*_: object) -> Answer:
+        now[0] += 2.95
+        return Answer(403, {}, "")
+
+    revenium.transport.respond = respond
+    revenium.start()
+    revenium.reason("acme")
+    assert revenium.asked == ["acme"]
+
+
+def test_a_key_that_is_refused_keeps_revenium_alone_for_longer_each_time(
+    clock: list[float], revenium: Revenium
+) -> None:
+    """No id brings a 401 about, and repeated 4xx make Revenium limit the account."""
+    revenium.start()
+    revenium.trouble = Answer(401, {}, "")
+    for pause in LONGER:
+        revenium.reason("acme")
+        clock[0] += pause - JUST
+        assert revenium.client.is_silent()
+        clock[0] += JUST
+        assert not revenium.client.is_silent()
 
 
 def test_while_it_is_open_who_is_known_is_answered_at_once(
