@@ -37,7 +37,7 @@ variable "authorizer" {
     `entitlement_url` full URL of the check of an EU or private Revenium instance (the public instance);
     `extra_identity_sources` up to 5 headers and query parameters, by `type` and `name`, that a call has to bring as well (none);
     `mode` `enforce`, or let everyone in: `observe` checks and counts, `identify` only notes the client id (enforce);
-    `on_error` answer while Revenium cannot be asked and no earlier decision is at hand: `deny` or `allow` (deny);
+    `on_error` answer while Revenium cannot be asked or is in trouble and no earlier decision is at hand: `deny` or `allow` (deny);
     `stale_seconds` how old a decision may be that is repeated while Revenium cannot be asked, 0 to 86400 (300).
   TEXT
   type = object({

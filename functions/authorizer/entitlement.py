@@ -23,11 +23,12 @@ _NOBODY = "revenium-authorizer-key-check"
 
 
 class Entitlement(Enum):
-    """NO_DECISION: Revenium could not be asked, or answered neither yes nor no."""
+    """NO_DECISION: Revenium could not be asked, or is in trouble. CHECK_REFUSED: it would not say of this client."""
 
     ENTITLED = "entitled"
     NOT_ENTITLED = "not_entitled"
     NO_DECISION = "no_decision"
+    CHECK_REFUSED = "check_refused"
 
 
 DECISIONS = (Entitlement.ENTITLED, Entitlement.NOT_ENTITLED)
@@ -97,7 +98,8 @@ class EntitlementClient:
                 refused = True
                 continue
             log("ERROR", "No entitlement decision: Revenium answered neither 200 nor 404", status=answer.status)
-            return Entitlement.NO_DECISION, self._trouble(answer.status, key, deadline)
+            trouble = self._trouble(answer.status, key, deadline)
+            return Entitlement.NO_DECISION if trouble else Entitlement.CHECK_REFUSED, trouble
         raise TimeoutError
 
     def _send(self, client_id: str, key: str, timeout: float) -> Answer:
@@ -108,8 +110,8 @@ class EntitlementClient:
         return answer
 
     def _trouble(self, status: int, key: str, deadline: float) -> str:
-        """What a status that is no decision says of Revenium; "" where the id may be what it dislikes, which must not
-        shut out everybody else.
+        """What a status that is no decision says of Revenium; "" where the id may be what it dislikes, which must
+        neither shut out everybody else nor let its sender in.
 
         A 403 may come from a firewall that an id displeases: it never weighs as much as a refused key, and nothing
         with a key that is good.

@@ -7,7 +7,7 @@ from typing import Any
 from authorizer import gateway, identity
 from authorizer.authentication import Hook
 from authorizer.decisions import Decisions
-from authorizer.entitlement import Entitlement, EntitlementClient
+from authorizer.entitlement import DECISIONS, Entitlement, EntitlementClient
 from authorizer.gateway import Event
 from authorizer.identity import Unidentified
 from authorizer.settings import Settings
@@ -79,7 +79,7 @@ class Authorizer:
             started = time.monotonic()
             entitlement = self._client.check(client_id, deadline)
             tally.milliseconds.append((time.monotonic() - started) * 1000)
-        if entitlement is not Entitlement.NO_DECISION:
+        if entitlement in DECISIONS:
             entitled = entitlement is Entitlement.ENTITLED
             self._decisions.remember(client_id, entitled)
             return entitled, _reason(entitled)
@@ -88,6 +88,9 @@ class Authorizer:
         if known is not None:
             tally.stale += 1
             return known, f"stale_{_reason(known)}"
+        if entitlement is Entitlement.CHECK_REFUSED:
+            # A caller chooses his id: one that Revenium dislikes must not be a way in.
+            return False, "check_refused"
         if self._settings.on_error == "allow":
             tally.fail_open += 1
             return True, "no_decision"

@@ -348,7 +348,7 @@ variable "name" {
 }
 
 variable "on_error" {
-  description = "Answer to a caller while Revenium cannot be asked and no decision from the last `stale_seconds` is at hand: `deny` shuts the caller out, `allow` lets the caller in."
+  description = "Answer to a caller while Revenium cannot be asked or is in trouble and no decision from the last `stale_seconds` is at hand: `deny` shuts the caller out, `allow` lets the caller in. Where Revenium refuses to check the caller's id (400, 422 and the like) the caller stays out with both."
   type        = string
   default     = "deny"
   nullable    = false

@@ -69,10 +69,8 @@ def test_the_header_and_the_parameter_are_settings(revenium: Revenium) -> None:
 
 
 TROUBLE = [
-    Answer(500, {}, ""),
-    Answer(401, {}, ""),
-    Answer(302, {}, ""),
-    Answer(204, {}, ""),
+    *(Answer(status, {}, "") for status in (401, 403, 408, 429, 500, 502, 503, 504)),
+    SecretUnavailable("no secret"),
     NotSent("x"),
     Unanswered("x"),
 ]
@@ -85,6 +83,50 @@ def test_without_a_decision_the_setting_decides(trouble: Any, on_error: str, rev
     answer = revenium.answer(event("rest_request"), REVENIUM_ON_ERROR=on_error)
     assert answer["context"] == {"clientId": "acme", "decision": on_error, "reason": "no_decision"}
     assert allows(answer["policyDocument"], f"{stage('rest_request')}/GET/products") is (on_error == "allow")
+
+
+REFUSALS = [204, 302, 400, 402, 405, 409, 414, 422, 499]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize("on_error", ["allow", "deny"])
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_id_that_revenium_refuses_to_check_is_no_way_in(
+    name: str, on_error: str, status: int, revenium: Revenium
+) -> None:
+    revenium.trouble = Answer(status, {}, "")
+    answer = revenium.answer(event(name, "disliked"), REVENIUM_ON_ERROR=on_error)
+    assert answer["context"] == {"clientId": "disliked", "decision": "deny", "reason": "check_refused"}
+    assert not allows(answer["policyDocument"], f"{stage(name)}/GET/products")
+
+
+@pytest.mark.parametrize("known", ["acme", "mallory", None])
+def test_a_403_is_no_way_in_where_the_key_is_good_for_others(known: str | None, revenium: Revenium) -> None:
+    others = revenium.transport.respond
+    revenium.transport.respond = lambda url, headers, body: (
+        Answer(403, {}, "") if "=disliked" in url else others(url, headers, body)
+    )
+    revenium.start(REVENIUM_ON_ERROR="allow")
+    if known:
+        revenium.reason(known)
+    for number in range(5):
+        context = revenium.ask(event("rest_request", f"disliked-{number}"))["context"]
+        assert (context["decision"], context["reason"]) == ("deny", "check_refused")
+    assert revenium.reason("acme") == "entitled"
+
+
+@pytest.mark.parametrize(("client_id", "known"), [("acme", "entitled"), ("mallory", "not_entitled")])
+@pytest.mark.parametrize("status", REFUSALS)
+def test_what_is_known_of_a_client_comes_before_a_refusal_to_check_it(
+    status: int, client_id: str, known: str, clock: list[float], revenium: Revenium
+) -> None:
+    revenium.start(REVENIUM_ON_ERROR="allow")
+    assert revenium.reason(client_id) == known
+    revenium.trouble = Answer(status, {}, "")
+    clock[0] += 300
+    assert revenium.reason(client_id) == f"stale_{known}"
+    clock[0] += 1
+    assert revenium.reason(client_id) == "check_refused"
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 404, 407, 422, 429, 500, 503])
@@ -222,6 +264,8 @@ WAYS: dict[str, tuple[dict[str, str], str, bool]] = {
     "stale": ({"REVENIUM_ALLOW_CACHE_SECONDS": "0"}, "stale_entitled", True),
     "failing open": ({"REVENIUM_ON_ERROR": "allow"}, "no_decision", True),
     "failing closed": ({}, "no_decision", False),
+    "check refused": ({"REVENIUM_ON_ERROR": "allow"}, "check_refused", False),
+    "check refused, observed": ({"REVENIUM_MODE": "observe"}, "check_refused", True),
     "observed": ({"REVENIUM_MODE": "observe"}, "not_entitled", True),
     "identified": ({"REVENIUM_MODE": "identify"}, "not_checked", True),
     "refused": ({}, "not_entitled", False),
@@ -245,6 +289,8 @@ def test_every_answer_opens_or_shuts_its_stage_and_nothing_else(
         revenium.ask(asked)
     if way in ("stale", "failing open", "failing closed"):
         revenium.trouble = Answer(503, {}, "")
+    if way.startswith("check refused"):
+        revenium.trouble = Answer(400, {}, "")
     answer = revenium.ask(asked)
     assert answer["context"]["reason"] == reason
     assert answer["context"]["decision"] == ("allow" if opens else "deny")
@@ -317,6 +363,17 @@ def test_the_metric_line_counts_the_answer_and_names_no_client(
     line = metric_line(capsys)
     assert line == counting(once, reason)
     assert "acme" not in str(line) and "mallory" not in str(line)
+
+
+@pytest.mark.parametrize(
+    ("environ", "once"), [(OPEN, "Denied Errors checks"), (OBSERVE, "Allowed WouldDeny Errors checks")]
+)
+def test_a_refusal_to_check_counts_as_an_error_and_never_as_failing_open(
+    environ: dict[str, str], once: str, revenium: Revenium, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revenium.trouble = Answer(422, {}, "")
+    revenium.answer(event("rest_request"), **environ)
+    assert metric_line(capsys) == counting(once, "check_refused")
 
 
 @pytest.mark.parametrize("trouble", [Answer(503, {}, ""), NotSent("ConnectionRefusedError"), SecretUnavailable("why")])

@@ -197,15 +197,24 @@ def test_stale_answers_can_be_switched_off(clock: list[float], revenium: Reveniu
     assert revenium.reason("acme") == "no_decision"
 
 
-FAILURES = [DOWN, Answer(400, {}, ""), Answer(401, {}, ""), Answer(204, {}, ""), NotSent("x"), Unanswered("x")]
+FAILURES = [
+    (DOWN, "no_decision"),
+    (Answer(400, {}, ""), "check_refused"),
+    (Answer(401, {}, ""), "no_decision"),
+    (Answer(204, {}, ""), "check_refused"),
+    (NotSent("x"), "no_decision"),
+    (Unanswered("x"), "no_decision"),
+]
 
 
 @pytest.mark.parametrize("on_error", ["deny", "allow"])
-@pytest.mark.parametrize("failure", FAILURES)
-def test_a_failure_is_never_remembered(failure: Answer | Exception, on_error: str, revenium: Revenium) -> None:
+@pytest.mark.parametrize(("failure", "reason"), FAILURES)
+def test_a_failure_is_never_remembered(
+    failure: Answer | Exception, reason: str, on_error: str, revenium: Revenium
+) -> None:
     decisions = revenium.start(REVENIUM_ON_ERROR=on_error)._decisions
     revenium.trouble = failure
-    assert revenium.reason("mallory") == "no_decision"
+    assert revenium.reason("mallory") == reason
     assert not any(decisions._known.values())
     revenium.client._breaker.succeeded()
     revenium.trouble = None
@@ -287,7 +296,7 @@ def test_an_id_that_revenium_dislikes_does_not_shut_out_everybody_else(status: i
     revenium.start()
     revenium.trouble = Answer(status, {}, "")
     for number in range(20):
-        assert revenium.reason(f"disliked-{number}") == "no_decision"
+        assert revenium.reason(f"disliked-{number}") == "check_refused"
     revenium.trouble = None
     assert revenium.reason("acme") == "entitled"
 
