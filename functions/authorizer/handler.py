@@ -62,6 +62,8 @@ class Authorizer:
         return gateway.answer(asked.stage_arn, client_id, allow, reason)
 
     def _identify(self, event: Event, deadline: float) -> str:
+        if self._settings.mode == "enforce":
+            identity.require(event, self._settings.extra_sources)
         if self._hook is not None:
             return self._hook.client_id(event, deadline)
         return identity.client_id(event, self._settings.client_id_source)

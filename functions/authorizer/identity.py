@@ -35,6 +35,15 @@ def client_id(event: Event, source: Source) -> str:
     return checked(found)
 
 
+def require(event: Event, sources: tuple[Source, ...]) -> None:
+    """Raises Unidentified where the event lacks one of `sources`: `missing_identity_source`.
+
+    API Gateway asks for them too, but not without a cache, nor for an authorizer made by hand that does not name them.
+    """
+    if any(value(event, source) is None for source in sources):
+        raise Unidentified("missing_identity_source")
+
+
 def checked(found: object) -> str:
     """`found` if it can be a client id: printable ASCII without quotes and backslashes, 256 characters at most."""
     if found is None or (isinstance(found, str) and not found):  # a hook's object may raise where it is compared

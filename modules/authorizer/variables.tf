@@ -220,7 +220,7 @@ variable "entitlement_url" {
 }
 
 variable "extra_identity_sources" {
-  description = "Headers and query parameters, besides `client_id_source`, that a call has to bring and that the hook of `authenticate` gets to see: by `type` (`header`, `query`) and `name`. API Gateway repeats an answer only to calls that agree in all of them; on REST and HTTP APIs it turns a call away that lacks one, with 401."
+  description = "Headers and query parameters, besides `client_id_source`, that a call has to bring and that the hook of `authenticate` gets to see: by `type` (`header`, `query`) and `name`. API Gateway repeats an answer only to calls that agree in all of them; a call that lacks one is turned away like one without a client id. The modes `observe` and `identify` do not ask for them."
   type        = list(object({ type = string, name = string }))
   default     = []
   nullable    = false

@@ -153,7 +153,9 @@ def test_the_hook_sees_the_identity_sources_and_nothing_else(name: str, hook: Pa
     if name != "rest_token":
         asked["headers"] |= {"X-Signature": "s", "Cookie": "c", "Authorization": "a"}
         asked["queryStringParameters"] = {"key": "k", "Key": "K", "page": "2"}
-    seen = told(hook, revenium, asked, REVENIUM_EXTRA_IDENTITY_SOURCES="header:X-Signature,query:key,header:x-none")
+    sources = "header:X-Signature,query:key,header:x-none"
+    # Where the function enforces, a call without one of them never comes to the hook.
+    seen = told(hook, revenium, asked, REVENIUM_EXTRA_IDENTITY_SOURCES=sources, REVENIUM_MODE="observe")
     if name == "rest_token":
         # A TOKEN authorizer has one identity source, and the gateway does not say which header it is.
         one = {"clientid": "sub-1", "x-signature": "sub-1", "x-none": "sub-1"}
@@ -193,9 +195,18 @@ def test_the_hook_sees_the_id_where_the_setting_finds_it(
 def test_a_source_that_says_two_things_never_reaches_the_hook(header: str, hook: Pack, revenium: Revenium) -> None:
     hook(returning("'acme'"))
     asked = event("rest_request")
-    asked["multiValueHeaders"][header] = ["one", "two"]
+    asked["multiValueHeaders"] |= {"x-signature": ["one"], header: ["one", "two"]}
     answer = revenium.answer(asked, REVENIUM_EXTRA_IDENTITY_SOURCES="header:x-signature", **ON)
     assert answer["context"] == {"clientId": "", "decision": "deny", "reason": "invalid_client_id"}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_a_call_without_an_extra_identity_source_never_reaches_the_hook(
+    name: str, hook: Pack, revenium: Revenium
+) -> None:
+    hook("raise ValueError\n")
+    answer = revenium.answer(event(name), REVENIUM_EXTRA_IDENTITY_SOURCES="query:key", **ON)
+    assert answer["context"]["reason"] == "missing_identity_source"
 
 
 def test_an_id_that_cannot_be_one_never_reaches_the_hook(hook: Pack, revenium: Revenium) -> None:

@@ -108,6 +108,50 @@ def test_a_claim_may_have_the_name_of_a_url(revenium: Revenium) -> None:
     assert found(revenium, asked, "jwt_claim:https://acme.example/id") == "acme-7"
 
 
+EXTRA = {"REVENIUM_EXTRA_IDENTITY_SOURCES": "header:X-Signature"}
+
+
+@pytest.mark.parametrize("given", ["sig-1", "", None])
+@pytest.mark.parametrize("name", [name for name in EVENTS if name != "rest_token"])
+def test_a_call_that_lacks_an_extra_header_is_denied(name: str, given: str | None, revenium: Revenium) -> None:
+    asked = event(name) if given is None else with_header(name, "x-signature", given)
+    answer = revenium.answer(asked, **EXTRA)
+    if given:
+        assert answer["context"] == {"clientId": "acme", "decision": "allow", "reason": "entitled"}
+    else:
+        assert answer["context"] == {"clientId": "", "decision": "deny", "reason": "missing_identity_source"}
+        assert not allows(answer["policyDocument"], f"{stage(name)}/GET/products")
+        assert not revenium.asked
+
+
+@pytest.mark.parametrize("name", [name for name in EVENTS if name != "rest_token"])
+def test_a_call_that_lacks_an_extra_parameter_is_denied(name: str, revenium: Revenium) -> None:
+    sources = {"REVENIUM_EXTRA_IDENTITY_SOURCES": "header:clientId,query:key"}
+    given = revenium.answer(with_query(name, "key", "k"), **sources)
+    assert given["context"]["reason"] == "entitled"
+    for asked in (event(name), with_query(name, "Key", "k"), with_query(name, "key", "")):
+        answer = revenium.answer(asked, **sources)
+        assert answer["context"] == {"clientId": "", "decision": "deny", "reason": "missing_identity_source"}
+
+
+def test_a_token_stands_for_every_extra_header_and_for_no_parameter(revenium: Revenium) -> None:
+    assert revenium.answer(event("rest_token"), **EXTRA)["context"]["reason"] == "entitled"
+    sources = {"REVENIUM_EXTRA_IDENTITY_SOURCES": "query:key"}
+    assert revenium.answer(event("rest_token"), **sources)["context"]["reason"] == "missing_identity_source"
+
+
+@pytest.mark.parametrize("name", ["rest_request", "websocket_connect"])
+def test_an_extra_source_that_says_two_things_is_denied(name: str, revenium: Revenium) -> None:
+    answer = revenium.answer(with_header(name, "X-Signature", "one", "two"), **EXTRA)
+    assert answer["context"] == {"clientId": "", "decision": "deny", "reason": "invalid_client_id"}
+
+
+@pytest.mark.parametrize(("mode", "reason"), [("observe", "entitled"), ("identify", "not_checked")])
+def test_where_everybody_is_let_in_an_extra_source_may_be_missing(mode: str, reason: str, revenium: Revenium) -> None:
+    answer = revenium.answer(event("rest_request"), REVENIUM_MODE=mode, **EXTRA)
+    assert answer["context"] == {"clientId": "acme", "decision": "allow", "reason": reason}
+
+
 HEAD, BODY, SIGNATURE = jwt({"sub": "acme"}).split(".")
 
 
