@@ -13,6 +13,7 @@ from revenium.settings import SettingsError
 from revenium.transport import Transport
 
 _MODULE = "authenticate"
+_SHORTEST_READ = 0.001
 
 
 class Request:
@@ -26,19 +27,26 @@ class Request:
     """
 
     def __init__(
-        self, client_id: str | None, headers: Mapping[str, str], query: Mapping[str, str], secret: Secret | None
+        self,
+        client_id: str | None,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        secret: Secret | None,
+        deadline: float,
     ) -> None:
         self.client_id = client_id
         self.headers = headers
         self.query = query
         self._secret = secret
+        self._deadline = deadline
 
     @property
     def secret(self) -> str:
         """The secret of the `authenticate` setting, at most 5 minutes old. Raises where it cannot be read."""
         if self._secret is None:
             raise SettingsError("REVENIUM_AUTHENTICATE_SECRET_ARN is not set: name the secret beside the hook's file.")
-        return self._secret.value(READ_TIMEOUT)
+        # Half of it is for what comes after: the hook's own work, and Revenium's check.
+        return self._secret.value(min(READ_TIMEOUT, max(_SHORTEST_READ, self._deadline - time.monotonic())))
 
 
 class Hook:
@@ -54,7 +62,7 @@ class Hook:
 
         Raises Unidentified: `not_authenticated` where it vouches for none, `authentication_failed` where it fails.
         """
-        request = self._request(event)
+        request = self._request(event, deadline)
         try:
             found = within(deadline - time.monotonic(), lambda: _authenticate(request))
         except BaseException as error:  # asyncio.CancelledError and SystemExit are no Exception
@@ -66,7 +74,7 @@ class Hook:
             raise Unidentified("not_authenticated")
         return checked(found)
 
-    def _request(self, event: Event) -> Request:
+    def _request(self, event: Event, deadline: float) -> Request:
         source = self._settings.client_id_source
         try:
             own: str | None = client_id(event, source)
@@ -80,7 +88,7 @@ class Hook:
         for each in (*carriers, *self._settings.extra_sources):
             if each.kind in ("header", "query") and (found := value(event, each)) is not None:
                 (headers if each.kind == "header" else query)[each.name] = found
-        return Request(own, headers, query, self._secret)
+        return Request(own, headers, query, self._secret, deadline)
 
 
 def _authenticate(request: Request) -> object:

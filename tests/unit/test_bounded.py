@@ -194,6 +194,48 @@ def test_a_key_in_hand_is_not_waited_for_until_the_time_is_over(
     assert revenium.transport.timeouts[2:] == [0.5, 0.5]
 
 
+@pytest.mark.parametrize(("seconds", "waits"), [("1", [1, 1, 0.5, 0.5]), ("3", [2, 3, 1, 2])])
+def test_a_secret_in_hand_is_not_waited_for_until_the_time_is_over(
+    seconds: str,
+    waits: list[float],
+    clock: list[float],
+    hook: Callable[[str], None],
+    revenium: Revenium,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    hook("def authenticate(request):\n    return request.secret and 'acme'\n")
+    environ = {"REVENIUM_AUTHENTICATE": "true", "REVENIUM_AUTHENTICATE_SECRET_ARN": SECRET_ARN}
+    revenium.start(REVENIUM_ENTITLEMENT_TIMEOUT_SECONDS=seconds, **environ)
+    assert revenium.reason("x") == "entitled"
+    answer = revenium.transport.respond
+
+    def respond(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if "secretsmanager" not in url:
+            return answer(url, headers, body)
+        now[0] += revenium.transport.timeouts[-1]
+        raise Unanswered("x")
+
+    revenium.transport.respond = respond
+    clock[0] += 301
+    assert revenium.reason("x") == "entitled"
+    assert revenium.transport.timeouts == waits
+
+
+def test_a_secret_that_is_asked_for_late_is_waited_for_as_long_as_there_is_time(
+    hook: Callable[[str], None], revenium: Revenium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("builtins.take", lambda seconds: now.__setitem__(0, now[0] + seconds), raising=False)
+    environ = {"REVENIUM_AUTHENTICATE": "true", "REVENIUM_AUTHENTICATE_SECRET_ARN": SECRET_ARN}
+    revenium.start(**environ)
+    hook("def authenticate(request):\n    take(2.5)\n    request.secret\n    take(0.75)\n    request.secret\n")
+    assert revenium.reason("acme") == "not_authenticated"
+    assert revenium.transport.timeouts == [0.5], "and read once"
+
+
 @pytest.mark.parametrize(("takes", "sent"), [(2.5, 2), (2.875, 2), (2.95, 1), (3.5, 1)])
 def test_what_broke_when_the_time_was_over_is_not_tried_again(
     takes: float, sent: int, revenium: Revenium, monkeypatch: pytest.MonkeyPatch
