@@ -42,7 +42,10 @@ class Request:
 
     @property
     def secret(self) -> str:
-        """The secret of the `authenticate` setting, at most 5 minutes old. Raises where it cannot be read."""
+        """The secret of the `authenticate` setting, at most 5 minutes old while Secrets Manager answers.
+
+        Raises where it was never read, and where it is gone: nobody but the hook refuses what it was good for.
+        """
         if self._secret is None:
             raise SettingsError("REVENIUM_AUTHENTICATE_SECRET_ARN is not set: name the secret beside the hook's file.")
         # Half of it is for what comes after: the hook's own work, and Revenium's check.

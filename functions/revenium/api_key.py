@@ -26,7 +26,8 @@ class ApiKey:
                 "REVENIUM_API_KEY_SECRET_ARN is not set. Set it to the ARN of the secret that holds the key "
                 "(or, for a local run, REVENIUM_API_KEY to the key)."
             )
-        self._secret = Secret(arn, "REVENIUM_API_KEY_SECRET_ARN", transport, _parse)
+        # Revenium refuses a key that was revoked. One that only the secret lost bills and authorizes as before.
+        self._secret = Secret(arn, "REVENIUM_API_KEY_SECRET_ARN", transport, _parse, outlived=True)
 
     def value(self, timeout: float = READ_TIMEOUT) -> str:
         """As Secret.value."""

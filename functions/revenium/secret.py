@@ -17,6 +17,7 @@ MAX_AGE = 300.0
 _MIN_AGE = 1.0  # threads that find the secret wrong together share one look
 _RETRY_AFTER = 30.0  # while the secret cannot be read, nobody waits for it more often
 READ_TIMEOUT = 2.0
+_THROTTLED = ("Throttl", "TooManyRequests", "LimitExceeded")  # what the error types have in them
 _DNS_SUFFIXES = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}
 
 
@@ -24,30 +25,42 @@ class SecretUnavailable(Exception):
     """There is no secret to use; the message says why and what to do, and nothing of what it holds."""
 
 
+class SecretGone(SecretUnavailable):
+    """Secrets Manager says itself that there is none: it does not exist, may not be read, or holds no text."""
+
+
 class Secret:
     """The value of the secret `arn`, which `variable` named, as `parse` makes it of the stored text.
 
     `parse` raises SecretUnavailable for a text that is none: by default for one without a visible character, which
-    must not become a key that everybody knows. Raises SettingsError for what is no ARN.
+    must not become a key that everybody knows. `outlived` says that the last value stays in use when the secret is
+    gone, which is right only where somebody else refuses a value that is no longer good. Raises SettingsError for what
+    is no ARN.
     """
 
     def __init__(
-        self, arn: str, variable: str, transport: Transport, parse: Callable[[str], str] | None = None
+        self,
+        arn: str,
+        variable: str,
+        transport: Transport,
+        parse: Callable[[str], str] | None = None,
+        outlived: bool = False,
     ) -> None:
         if len(arn.split(":")) < 7:
             raise SettingsError(f"{variable} must be the full ARN of a Secrets Manager secret.")
         self._arn = arn
         self._transport = transport
         self._parse = parse or _text
+        self._outlived = outlived
         self._lock = threading.Lock()
         self._value = ""
         self._read_at = 0.0
 
     def value(self, timeout: float = READ_TIMEOUT) -> str:
-        """At most MAX_AGE seconds old while the secret can be read. Reading it takes `timeout` s at most, and half of
-        it where there is a value in hand, which then has the other half to be used.
+        """At most MAX_AGE seconds old while Secrets Manager answers, else the last one. Reading it takes `timeout` s at
+        most, and half of it where there is a value in hand, which then has the other half to be used.
 
-        Raises SecretUnavailable where there never was one.
+        Raises SecretUnavailable where there never was one, and where it is gone and not outlived.
         """
         with self._lock:
             if not 0 <= time.time() - self._read_at <= MAX_AGE:
@@ -66,6 +79,8 @@ class Secret:
             self._value = self._parse(_get_secret_value(self._arn, self._transport, timeout))
             self._read_at = time.time()
         except SecretUnavailable as error:
+            if isinstance(error, SecretGone) and not self._outlived:
+                self._value, self._read_at = "", 0.0
             if not self._value:
                 raise
             # The value in hand may well be good still: using it beats refusing to work.
@@ -75,7 +90,7 @@ class Secret:
 
 def _text(secret: str) -> str:
     if not secret.strip():
-        raise SecretUnavailable("The secret holds no text, or it did not arrive. Binary secrets are not read.")
+        raise SecretGone("The secret holds no text. Binary secrets are not read.")
     return secret
 
 
@@ -108,14 +123,15 @@ def _get_secret_value(arn: str, transport: Transport, timeout: float) -> str:
         document = json.loads(answer.body)
     except ValueError:
         document = None
-    if not isinstance(document, dict):
-        document = {}
     if answer.status != 200:
-        kind = str(document.get("__type", "")).rpartition("#")[2] or "no error type"
-        raise SecretUnavailable(
-            f"Secrets Manager answered {answer.status} ({kind}) for {arn}. Check that the secret exists and "
-            "that the function's role may read it."
+        kind = str(document.get("__type", "")).rpartition("#")[2] if isinstance(document, dict) else ""
+        gone = 400 <= answer.status < 500 and kind and not any(each in kind for each in _THROTTLED)
+        raise (SecretGone if gone else SecretUnavailable)(
+            f"Secrets Manager answered {answer.status} ({kind or 'no error type'}) for {arn}. Check that the secret "
+            "exists and that the function's role may read it."
         )
+    if not isinstance(document, dict):
+        raise SecretUnavailable(f"Secrets Manager's answer for {arn} did not arrive whole.")
     return str(document.get("SecretString") or "")
 
 

@@ -130,7 +130,16 @@ def test_a_refused_key_is_read_again(clock: list[float]) -> None:
     assert len(manager.transport.sent) == 3
 
 
-@pytest.mark.parametrize("failure", [NotSent("refused"), Answer(400, {}, '{"__type":"x#AccessDeniedException"}')])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        NotSent("refused"),
+        Answer(400, {}, '{"__type":"x#AccessDeniedException"}'),
+        Answer(400, {}, '{"__type":"ResourceNotFoundException"}'),
+        Answer(200, {}, '{"SecretString": " "}'),
+        Answer(200, {}, ""),
+    ],
+)
 def test_the_last_key_stays_in_use_while_the_secret_cannot_be_read(
     failure: Answer | Exception, clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:

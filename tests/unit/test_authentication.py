@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from revenium.transport import Answer, NotSent
+from revenium.transport import Answer, NotSent, Unanswered
 from unit.authorizing import EVENTS, SECRET_ARN, Revenium, event, stage
 from unit.fakes import FakeKey
 from unit.iam import allows
@@ -286,6 +286,68 @@ def test_a_secret_that_cannot_be_read_turns_everybody_away(
     assert (answer["context"]["decision"], answer["context"]["reason"]) == ("deny", "authentication_failed")
     [failure, _] = printed(capsys)
     assert failure["error"].startswith("Secrets Manager") and failure["line"] == 2
+
+
+def refusal(kind: str, status: int = 400) -> Answer:
+    return Answer(status, {}, json.dumps({"__type": kind}))
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        refusal("ResourceNotFoundException"),
+        refusal("com.amazonaws.secretsmanager#AccessDeniedException"),
+        refusal("InvalidRequestException"),  # marked for deletion
+        refusal("DecryptionFailure"),
+        refusal("AccessDeniedException", 403),
+        Answer(200, {}, '{"SecretBinary": "AA=="}'),
+        " ",
+    ],
+)
+def test_a_secret_that_is_gone_turns_everybody_away_until_there_is_one_again(
+    gone: str | Answer, clock: list[float], hook: Pack, revenium: Revenium, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook(returning("request.client_id if request.secret == 'hook-secret' else None"))
+    revenium.start(**WITH_SECRET)
+    assert revenium.reason("acme") == "entitled"
+    revenium.secret = gone
+    clock[0] += 299
+    assert revenium.reason("acme") == "entitled"
+    clock[0] += 2
+    capsys.readouterr()
+    for _ in range(3):
+        assert revenium.reason("acme") == "authentication_failed"
+    assert "stays in use" not in capsys.readouterr().out
+    revenium.secret = "hook-secret"
+    assert revenium.reason("acme") == "entitled", "it is looked for on each call"
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        NotSent("x"),
+        Unanswered("x"),
+        refusal("InternalServiceError", 500),
+        refusal("ThrottlingException"),
+        refusal("TooManyRequestsException", 429),
+        refusal("RequestLimitExceeded"),
+        Answer(503, {}, "Service Unavailable"),
+        Answer(400, {}, "<html>"),
+        Answer(403, {}, '{"message": "a proxy\'s"}'),
+        Answer(200, {}, ""),
+        Answer(200, {}, '{"SecretString": "hook-'),
+    ],
+)
+def test_a_secrets_manager_that_does_not_answer_leaves_the_last_secret_in_use(
+    silent: Answer | Exception, clock: list[float], hook: Pack, revenium: Revenium
+) -> None:
+    hook(returning("request.client_id if request.secret == 'hook-secret' else None"))
+    revenium.start(**WITH_SECRET)
+    assert revenium.reason("acme") == "entitled"
+    revenium.secret = silent
+    for _ in range(3):
+        clock[0] += 301
+        assert revenium.reason("acme") == "entitled"
 
 
 def test_a_hook_that_asks_for_a_secret_that_was_not_named_fails(
