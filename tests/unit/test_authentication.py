@@ -381,15 +381,28 @@ def test_nothing_that_is_printed_tells_a_secret(
         "        raise ValueError(request.secret, request.headers)\n    return request.client_id\n"
     )
     revenium.key = FakeKey("hak_visible")
-    environ = WITH_SECRET | {"REVENIUM_EXTRA_IDENTITY_SOURCES": "header:x-token", "REVENIUM_ALLOW_CACHE_SECONDS": "0"}
+    environ = WITH_SECRET | {
+        "REVENIUM_EXTRA_IDENTITY_SOURCES": "header:x-token",
+        "REVENIUM_ALLOW_CACHE_SECONDS": "0",
+        "REVENIUM_DENY_CACHE_SECONDS": "0",
+    }
     revenium.start(**environ)
-    for trouble in (None, Answer(500, {}, "body-visible"), NotSent("x"), Answer(401, {}, ""), Answer(422, {}, "")):
+    troubles = (
+        None,
+        *(Answer(status, {}, "body-visible") for status in (500, 401, 403, 422)),
+        NotSent("x"),
+        Unanswered("x"),
+    )
+    for trouble in troubles:
         revenium.trouble = trouble
+        before = len(revenium.asked)
         for client_id in ("acme", "visible-client", "raise", 'visible-client"', ""):
             asked = event("rest_request", client_id)
             asked["headers"]["X-Token"] = "token-visible"
+            revenium.client._breaker.succeeded()
             revenium.ask(asked)
+        assert {"acme", "visible-client"} <= set(revenium.asked[before:])
     printed = capsys.readouterr()
     for secret in ("hak_visible", "hook-secret", "token-visible", "visible-client", "body-visible", "acme"):
         assert secret not in printed.out + printed.err
-    assert len([line for line in printed.out.splitlines() if "_aws" in line]) == 25
+    assert len([line for line in printed.out.splitlines() if "_aws" in line]) == 5 * len(troubles)

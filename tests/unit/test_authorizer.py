@@ -3,6 +3,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -494,6 +495,37 @@ def test_the_function_is_built_on_the_first_call_and_kept(deployed: Revenium, mo
     assert deployed.reason("mallory") == "not_entitled"
     assert authorizer.handler._authorizer is kept
     assert [headers["x-api-key"] for _, headers, _ in deployed.transport.sent] == ["hak_local"] * 2
+
+
+def test_the_function_keeps_its_connection_to_revenium(monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted = []
+
+    class Check(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            accepted.append(self.client_address)
+            super().setup()
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Check) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr("authorizer.handler._authorizer", None)
+        monkeypatch.setenv("REVENIUM_API_KEY", "hak_local")
+        monkeypatch.setenv("REVENIUM_ENTITLEMENT_URL", f"http://127.0.0.1:{server.server_port}/product-key")
+        for client_id in ("acme", "globex"):
+            answer = authorizer.handler.handler(event("http_2_0", client_id), None)
+            assert answer["context"]["reason"] == "entitled"
+        server.shutdown()
+    assert len(accepted) == 1
 
 
 def test_the_function_asks_the_hook_where_the_settings_say_so(
