@@ -154,6 +154,84 @@ def test_observing_lets_everybody_in_counts_who_would_not_be_and_bills_whom_it_c
     assert [credentials[answer.request_id] for answer in answers] == [client, stranger, None]
 
 
+def test_observing_lets_everybody_connect_counts_who_would_not_and_bills_whom_it_can(
+    sandbox: Sandbox, authorizers: Applied
+) -> None:
+    url = authorizers.outputs["urls"]["websocket_observing"]
+    function = authorizers.outputs["instances"]["observing"]["authorizer_function_name"]
+    client, stranger = entitled(sandbox), f"stranger-{next(_numbers)}"
+    counted = len(access_logs.metric_lines(sandbox, function))
+    for query in ({"client": client}, {"client": stranger}, None):
+        with connect(sandbox, url, None, query=query) as caller:
+            assert caller.ask('{"action": "ping"}') == "pong"
+    lines = access_logs.metric_lines(sandbox, function)[counted:]
+    assert [(line["reason"], line["WouldDeny"]) for line in lines] == [
+        ("entitled", 0),
+        ("not_entitled", 1),
+        ("no_client_id", 1),
+    ]
+    sandbox.gateway.flush()
+    sandbox.revenium.wait_for(
+        lambda revenium: {client, stranger} <= {each.credential for each in revenium.billed()}, 90, "both are billed"
+    )
+
+
+class Open:
+    """Calls one API of the instance that fails open, and connects to the other, each time as the client it is told."""
+
+    def __init__(self, kind: str, sandbox: Sandbox, authorizers: Applied) -> None:
+        self.url = authorizers.outputs["urls"][f"{kind}_failing_open"]
+        self.kind = kind
+        self.sandbox = sandbox
+        self.function = authorizers.outputs["instances"]["failing_open"]["authorizer_function_name"]
+
+    def lets_in(self, client: str) -> tuple[bool, str]:
+        """Whether the client is let in, and the reason of the function's answer."""
+        lines = len(access_logs.metric_lines(self.sandbox, self.function))
+        if self.kind == "http":
+            status = call(self.sandbox, self.url, "/ping", client).status
+        else:
+            try:
+                connect(self.sandbox, self.url, client).close()
+                status = 200
+            except HandshakeRefused as refused:
+                status = refused.status
+        assert status in (200, 403)
+        [line] = access_logs.metric_lines(self.sandbox, self.function)[lines:]
+        return status == 200, str(line["reason"])
+
+
+@pytest.fixture(params=["http", "websocket"])
+def open_api(request: pytest.FixtureRequest, sandbox: Sandbox, authorizers: Applied) -> Iterator[Open]:
+    found = Open(request.param, sandbox, authorizers)
+    yield found
+    sandbox.revenium.up()
+    sandbox.revenium.clear_faults()
+    client = entitled(sandbox)
+    until(lambda: found.lets_in(client) == (True, "entitled"), "the authorizer asks Revenium again")
+
+
+def test_a_decision_that_is_too_old_is_no_longer_repeated_and_then_the_setting_lets_in(open_api: Open) -> None:
+    known, refused = entitled(open_api.sandbox), f"stranger-{next(_numbers)}"
+    assert open_api.lets_in(known) == (True, "entitled")
+    assert open_api.lets_in(refused) == (False, "not_entitled")
+    open_api.sandbox.revenium.down()
+    assert open_api.lets_in(refused) == (False, "stale_not_entitled")
+    assert open_api.lets_in(known) == (True, "stale_entitled")
+    assert open_api.lets_in(f"stranger-{next(_numbers)}") == (True, "no_decision")
+    until(lambda: open_api.lets_in(refused) == (True, "no_decision"), "the decision is too old")
+    assert open_api.lets_in(known) == (True, "no_decision")
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_an_id_that_revenium_dislikes_is_no_way_in(open_api: Open, status: int) -> None:
+    disliked = f"disliked-{next(_numbers)}"
+    open_api.sandbox.revenium.fail(status, disliked)
+    for _ in range(4):
+        assert open_api.lets_in(disliked) == (False, "check_refused")
+    assert open_api.lets_in(entitled(open_api.sandbox)) == (True, "entitled")
+
+
 def consumer(client: str | None) -> dict[str, str]:
     return {} if client is None else {"X-Consumer": client}
 
@@ -161,7 +239,7 @@ def consumer(client: str | None) -> dict[str, str]:
 def test_a_websocket_connection_is_for_the_entitled_and_its_messages_are_billed_to_them(
     sandbox: Sandbox, authorizers: Applied
 ) -> None:
-    url, client = authorizers.outputs["urls"]["websocket"], entitled(sandbox)
+    url, client = authorizers.outputs["urls"]["websocket_enforcing"], entitled(sandbox)
     with connect(sandbox, url, None, headers=consumer(client)) as caller:
         assert caller.ask('{"action": "ping"}') == "pong"
     sandbox.gateway.flush()
@@ -177,14 +255,14 @@ def test_a_websocket_connection_is_refused_to_anybody_else(
     sandbox: Sandbox, authorizers: Applied, client: str | None, status: int
 ) -> None:
     with pytest.raises(HandshakeRefused) as refused:
-        connect(sandbox, authorizers.outputs["urls"]["websocket"], None, headers=consumer(client))
+        connect(sandbox, authorizers.outputs["urls"]["websocket_enforcing"], None, headers=consumer(client))
     assert refused.value.status == status
 
 
 def test_who_loses_the_entitlement_keeps_the_connection_and_gets_no_other(
     sandbox: Sandbox, authorizers: Applied
 ) -> None:
-    url, client = authorizers.outputs["urls"]["websocket"], entitled(sandbox)
+    url, client = authorizers.outputs["urls"]["websocket_enforcing"], entitled(sandbox)
     with connect(sandbox, url, None, headers=consumer(client)) as caller:
         sandbox.revenium.revoke(client)
         assert caller.ask('{"action": "ping"}') == "pong"
@@ -194,7 +272,7 @@ def test_who_loses_the_entitlement_keeps_the_connection_and_gets_no_other(
 
 @pytest.mark.usefixtures("caller")
 def test_while_revenium_is_down_only_clients_it_knows_connect(sandbox: Sandbox, authorizers: Applied) -> None:
-    url, known, unknown = authorizers.outputs["urls"]["websocket"], entitled(sandbox), entitled(sandbox)
+    url, known, unknown = authorizers.outputs["urls"]["websocket_enforcing"], entitled(sandbox), entitled(sandbox)
     connect(sandbox, url, None, headers=consumer(known)).close()
     sandbox.revenium.down()
     connect(sandbox, url, None, headers=consumer(known)).close()

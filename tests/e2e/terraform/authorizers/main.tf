@@ -1,5 +1,5 @@
-# The authorizer in all its shapes: one instance that enforces and one that observes, on REST, HTTP and WebSocket APIs,
-# and what people make by hand around the function: a TOKEN authorizer, and an HTTP authorizer with payload 1.0.
+# The authorizer in all its shapes: one instance that enforces, one that observes and one that fails open, on REST, HTTP
+# and WebSocket APIs, and what people make by hand around the function: a TOKEN authorizer, and an HTTP authorizer with payload 1.0.
 
 # The version that the emulator was tried with; where the registry is at hand, the newest would come.
 terraform {
@@ -40,7 +40,7 @@ module "enforcing" {
   api_key        = var.revenium_api_key
   http_apis      = { api = { id = aws_apigatewayv2_api.http["enforcing"].id } }
   rest_apis      = { api = { id = aws_api_gateway_rest_api.this["enforcing"].id } }
-  websocket_apis = { api = { id = aws_apigatewayv2_api.websocket.id } }
+  websocket_apis = { api = { id = aws_apigatewayv2_api.websocket["enforcing"].id } }
 
   authorizer = {
     allow_cache_seconds = 0
@@ -56,10 +56,11 @@ module "enforcing" {
 module "observing" {
   source = "../../../.."
 
-  name      = "observing"
-  api_key   = var.revenium_api_key
-  http_apis = { api = { id = aws_apigatewayv2_api.http["observing"].id } }
-  rest_apis = { api = { id = aws_api_gateway_rest_api.this["observing"].id } }
+  name           = "observing"
+  api_key        = var.revenium_api_key
+  http_apis      = { api = { id = aws_apigatewayv2_api.http["observing"].id } }
+  rest_apis      = { api = { id = aws_api_gateway_rest_api.this["observing"].id } }
+  websocket_apis = { api = { id = aws_apigatewayv2_api.websocket["observing"].id } }
 
   authorizer = {
     client_id_source = { type = "query", name = "client" }
@@ -72,8 +73,34 @@ module "observing" {
   }
 }
 
+# Without a cache, and with decisions that are soon too old to be repeated.
+module "failing_open" {
+  source = "../../../.."
+
+  name           = "failing-open"
+  api_key        = var.revenium_api_key
+  http_apis      = { api = { id = aws_apigatewayv2_api.http["failing_open"].id } }
+  metering       = null
+  websocket_apis = { api = { id = aws_apigatewayv2_api.websocket["failing_open"].id } }
+
+  authorizer = {
+    allow_cache_seconds = 0
+    cache_ttl_seconds   = 0
+    deny_cache_seconds  = 0
+    entitlement_url     = var.entitlement_url
+    on_error            = "allow"
+    stale_seconds       = 10
+  }
+}
+
 locals {
-  instances = { enforcing = module.enforcing, observing = module.observing }
+  instances = { enforcing = module.enforcing, failing_open = module.failing_open, observing = module.observing }
+  # Another instance may meter the stages of one that does not.
+  access_log_settings = {
+    enforcing    = module.enforcing.access_log_settings
+    failing_open = module.enforcing.access_log_settings
+    observing    = module.observing.access_log_settings
+  }
 }
 
 resource "aws_api_gateway_account" "this" {
@@ -138,6 +165,7 @@ locals {
     enforcing       = { api = "enforcing", path = "ping", authorizer_id = module.enforcing.http_authorizer_ids["api"] }
     enforcing_other = { api = "enforcing", path = "other", authorizer_id = module.enforcing.http_authorizer_ids["api"] }
     payload_1       = { api = "enforcing", path = "payload-1", authorizer_id = aws_apigatewayv2_authorizer.payload_1.id }
+    failing_open    = { api = "failing_open", path = "ping", authorizer_id = module.failing_open.http_authorizer_ids["api"] }
     observing       = { api = "observing", path = "ping", authorizer_id = module.observing.http_authorizer_ids["api"] }
   }
 }
@@ -207,15 +235,15 @@ resource "aws_api_gateway_stage" "this" {
   stage_name    = "live"
 
   access_log_settings {
-    destination_arn = local.instances[each.key].access_log_settings.rest.destination_arn
-    format          = local.instances[each.key].access_log_settings.rest.format
+    destination_arn = local.access_log_settings[each.key].rest.destination_arn
+    format          = local.access_log_settings[each.key].rest.format
   }
 
   depends_on = [aws_api_gateway_account.this]
 }
 
 resource "aws_apigatewayv2_api" "http" {
-  for_each = toset(["enforcing", "observing"])
+  for_each = toset(["enforcing", "failing_open", "observing"])
 
   name          = "authorizers-${each.key}"
   protocol_type = "HTTP"
@@ -256,7 +284,7 @@ resource "aws_iam_role" "backend" {
 resource "aws_lambda_permission" "backend" {
   for_each = merge(
     { for key, api in aws_apigatewayv2_api.http : "http-${key}" => api.execution_arn },
-    { websocket = aws_apigatewayv2_api.websocket.execution_arn },
+    { for key, api in aws_apigatewayv2_api.websocket : "websocket-${key}" => api.execution_arn },
   )
 
   statement_id  = each.key
@@ -293,59 +321,73 @@ resource "aws_apigatewayv2_stage" "http" {
   auto_deploy = true
 
   access_log_settings {
-    destination_arn = local.instances[each.key].access_log_settings.http.destination_arn
-    format          = local.instances[each.key].access_log_settings.http.format
+    destination_arn = local.access_log_settings[each.key].http.destination_arn
+    format          = local.access_log_settings[each.key].http.format
   }
 }
 
 resource "aws_apigatewayv2_api" "websocket" {
-  name                       = "authorizers-websocket"
+  for_each = toset(["enforcing", "failing_open", "observing"])
+
+  name                       = "authorizers-websocket-${each.key}"
   protocol_type              = "WEBSOCKET"
   route_selection_expression = "$request.body.action"
 }
 
 resource "aws_apigatewayv2_integration" "websocket" {
-  api_id           = aws_apigatewayv2_api.websocket.id
+  for_each = aws_apigatewayv2_api.websocket
+
+  api_id           = each.value.id
   integration_type = "AWS_PROXY"
   integration_uri  = aws_lambda_function.backend.invoke_arn
 }
 
 resource "aws_apigatewayv2_route" "connect" {
-  api_id             = aws_apigatewayv2_api.websocket.id
+  for_each = aws_apigatewayv2_integration.websocket
+
+  api_id             = each.value.api_id
   route_key          = "$connect"
-  target             = "integrations/${aws_apigatewayv2_integration.websocket.id}"
+  target             = "integrations/${each.value.id}"
   authorization_type = "CUSTOM"
-  authorizer_id      = module.enforcing.websocket_authorizer_ids["api"]
+  authorizer_id      = local.instances[each.key].websocket_authorizer_ids["api"]
 }
 
 resource "aws_apigatewayv2_route" "message" {
-  api_id                              = aws_apigatewayv2_api.websocket.id
+  for_each = aws_apigatewayv2_integration.websocket
+
+  api_id                              = each.value.api_id
   route_key                           = "ping"
-  target                              = "integrations/${aws_apigatewayv2_integration.websocket.id}"
+  target                              = "integrations/${each.value.id}"
   route_response_selection_expression = "$default"
 }
 
 resource "aws_apigatewayv2_route_response" "message" {
-  api_id             = aws_apigatewayv2_api.websocket.id
-  route_id           = aws_apigatewayv2_route.message.id
+  for_each = aws_apigatewayv2_route.message
+
+  api_id             = each.value.api_id
+  route_id           = each.value.id
   route_response_key = "$default"
 }
 
 resource "aws_apigatewayv2_deployment" "websocket" {
-  api_id   = aws_apigatewayv2_api.websocket.id
-  triggers = { redeployment = module.enforcing.redeployment_hash }
+  for_each = aws_apigatewayv2_api.websocket
+
+  api_id   = each.value.id
+  triggers = { redeployment = local.instances[each.key].redeployment_hash }
 
   depends_on = [aws_apigatewayv2_route.connect, aws_apigatewayv2_route_response.message]
 }
 
 resource "aws_apigatewayv2_stage" "websocket" {
-  api_id        = aws_apigatewayv2_api.websocket.id
+  for_each = aws_apigatewayv2_deployment.websocket
+
+  api_id        = each.value.api_id
   name          = "live"
-  deployment_id = aws_apigatewayv2_deployment.websocket.id
+  deployment_id = each.value.id
 
   access_log_settings {
-    destination_arn = module.enforcing.access_log_settings.websocket.destination_arn
-    format          = module.enforcing.access_log_settings.websocket.format
+    destination_arn = local.access_log_settings[each.key].websocket.destination_arn
+    format          = local.access_log_settings[each.key].websocket.format
   }
 
   depends_on = [aws_api_gateway_account.this]
@@ -355,7 +397,7 @@ output "urls" {
   value = merge(
     { for key, stage in aws_api_gateway_stage.this : "rest_${key}" => stage.invoke_url },
     { for key, stage in aws_apigatewayv2_stage.http : "http_${key}" => trimsuffix(stage.invoke_url, "/") },
-    { websocket = aws_apigatewayv2_stage.websocket.invoke_url },
+    { for key, stage in aws_apigatewayv2_stage.websocket : "websocket_${key}" => stage.invoke_url },
   )
 }
 
