@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from revenium.api_key import ApiKey
-from revenium.secret import MAX_AGE, SecretUnavailable
+from revenium.secret import MAX_AGE, Secret, SecretUnavailable
 from revenium.settings import SettingsError
 from revenium.transport import Answer, NotSent
 from unit.fakes import FakeTransport
@@ -157,6 +157,18 @@ def test_the_last_key_stays_in_use_while_the_secret_cannot_be_read(
     manager.failure, manager.secret = None, "hak_2"
     clock[0] += 31
     assert key.value() == "hak_2"
+
+
+def test_a_secret_that_is_gone_when_it_is_doubted_is_no_empty_secret(clock: list[float]) -> None:
+    manager = SecretsManager("hook-secret")
+    secret = Secret(ARN, "REVENIUM_AUTHENTICATE_SECRET_ARN", manager.transport)  # type: ignore[arg-type]
+    assert secret.value() == "hook-secret"
+    manager.failure = Answer(400, {}, '{"__type":"ResourceNotFoundException"}')
+    clock[0] += 5
+    with pytest.raises(SecretUnavailable):
+        secret.refused("hook-secret")
+    with pytest.raises(SecretUnavailable):
+        secret.value()
 
 
 def test_a_secret_that_may_not_be_read_is_named_with_what_to_check() -> None:
