@@ -19,11 +19,16 @@ _OPEN_FIRST, _OPEN_LONGEST = 1.0, 10.0
 
 
 class Entitlement(Enum):
-    """NO_DECISION: Revenium could not be asked, or answered neither yes nor no."""
+    """NO_DECISION: Revenium could not be asked, or answered neither yes nor no. NO_KEY: it could not, for there is no
+    API key, or Revenium refuses it."""
 
     ENTITLED = "entitled"
     NOT_ENTITLED = "not_entitled"
     NO_DECISION = "no_decision"
+    NO_KEY = "no_key"
+
+
+DECISIONS = (Entitlement.ENTITLED, Entitlement.NOT_ENTITLED)
 
 
 class EntitlementClient:
@@ -39,6 +44,10 @@ class EntitlementClient:
         """Whether Revenium failed of late and is left alone for the moment."""
         return self._breaker.is_open()
 
+    def unasked(self) -> Entitlement:
+        """What it counts as not to ask, while Revenium is left alone."""
+        return Entitlement.NO_KEY if self._breaker.reason == "key_refused" else Entitlement.NO_DECISION
+
     def check(self, client_id: str, deadline: float) -> Entitlement:
         """Until `deadline` (time.monotonic). Never raises for what Revenium or the network does."""
         if deadline - time.monotonic() <= _SHORTEST_CALL:
@@ -50,7 +59,7 @@ class EntitlementClient:
         except TimeoutError:
             log("ERROR", "No entitlement decision: the time for it is over")
             found, reason = Entitlement.NO_DECISION, "unanswered"
-        if found is not Entitlement.NO_DECISION:
+        if found in DECISIONS:
             self._breaker.succeeded()
         elif reason:
             self._breaker.failed(reason)
@@ -71,7 +80,7 @@ class EntitlementClient:
                 answer = self._transport.send("GET", url, {"x-api-key": key}, None, remaining)
             except SecretUnavailable as error:
                 log("ERROR", "No entitlement decision: there is no API key", error=error)
-                return Entitlement.NO_DECISION, "key_unavailable"
+                return Entitlement.NO_KEY, "key_unavailable"
             except (NotSent, Unanswered) as error:
                 if broken:
                     log("ERROR", "No entitlement decision: Revenium did not answer", error=error)
@@ -91,5 +100,5 @@ class EntitlementClient:
             trouble = "answered" if answer.status in (408, 429) or answer.status >= 500 else ""
             # A 403 may come from a firewall that an id displeases: it counts, but not as a refused key.
             trouble = {401: "key_refused", 403: "answered"}.get(answer.status, trouble)
-            return Entitlement.NO_DECISION, trouble
+            return Entitlement.NO_KEY if trouble == "key_refused" else Entitlement.NO_DECISION, trouble
         raise TimeoutError

@@ -7,7 +7,7 @@ from typing import Any
 from authorizer import gateway, identity
 from authorizer.authentication import Hook
 from authorizer.decisions import Decisions
-from authorizer.entitlement import Entitlement, EntitlementClient
+from authorizer.entitlement import DECISIONS, Entitlement, EntitlementClient
 from authorizer.gateway import Event
 from authorizer.identity import Unidentified
 from authorizer.settings import Settings
@@ -20,7 +20,7 @@ class Tally:
     """What the invocation's metric line says beside its answer."""
 
     def __init__(self) -> None:
-        self.errors = self.stale = self.fail_open = self.cache_hits = 0
+        self.errors = self.key_refused = self.stale = self.fail_open = self.cache_hits = 0
         self.milliseconds: list[float] = []
 
 
@@ -52,6 +52,7 @@ class Authorizer:
                 "Denied": int(not allow),
                 "WouldDeny": int(allow and not entitled),
                 "Errors": tally.errors,
+                "KeyRefused": tally.key_refused,
                 "Stale": tally.stale,
                 "FailOpen": tally.fail_open,
                 "CacheHits": tally.cache_hits,
@@ -74,16 +75,17 @@ class Authorizer:
         if known is not None:
             tally.cache_hits += 1
             return known, _reason(known)
-        entitlement = Entitlement.NO_DECISION
+        entitlement = self._client.unasked()
         if not self._client.is_silent():
             started = time.monotonic()
             entitlement = self._client.check(client_id, deadline)
             tally.milliseconds.append((time.monotonic() - started) * 1000)
-        if entitlement is not Entitlement.NO_DECISION:
+        if entitlement in DECISIONS:
             entitled = entitlement is Entitlement.ENTITLED
             self._decisions.remember(client_id, entitled)
             return entitled, _reason(entitled)
         tally.errors += 1
+        tally.key_refused += entitlement is Entitlement.NO_KEY
         known = self._decisions.stale(client_id)
         if known is not None:
             tally.stale += 1

@@ -267,7 +267,7 @@ def metric_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return line
 
 
-COUNTED = ("Allowed", "Denied", "WouldDeny", "Errors", "Stale", "FailOpen", "CacheHits", "checks")
+COUNTED = ("Allowed", "Denied", "WouldDeny", "Errors", "KeyRefused", "Stale", "FailOpen", "CacheHits", "checks")
 UNCACHED = {"REVENIUM_ALLOW_CACHE_SECONDS": "0", "REVENIUM_DENY_CACHE_SECONDS": "0"}
 OPEN, OBSERVE, IDENTIFY = {"REVENIUM_ON_ERROR": "allow"}, {"REVENIUM_MODE": "observe"}, {"REVENIUM_MODE": "identify"}
 
@@ -317,6 +317,43 @@ def test_the_metric_line_counts_the_answer_and_names_no_client(
     line = metric_line(capsys)
     assert line == counting(once, reason)
     assert "acme" not in str(line) and "mallory" not in str(line)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "counted"),
+    [
+        (Answer(401, {}, ""), [1, 1]),
+        (SecretUnavailable("why"), [1, 1]),
+        (Answer(403, {}, ""), [0, 0]),  # it may be a firewall that dislikes an id
+        (Answer(503, {}, ""), [0, 0]),
+        (NotSent("x"), [0, 0]),
+    ],
+)
+def test_what_is_not_decided_for_want_of_a_key_is_counted(
+    trouble: Answer | Exception, counted: list[int], revenium: Revenium, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revenium.start()
+    revenium.trouble = trouble
+    found = []
+    for client_id in ("acme", "globex"):
+        revenium.reason(client_id)
+        line = metric_line(capsys)
+        assert line["Errors"] == 1
+        found.append(line["KeyRefused"])
+    assert found == counted
+
+
+def test_a_refused_key_is_counted_also_while_revenium_is_left_alone(
+    revenium: Revenium, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revenium.start()
+    revenium.trouble = Answer(401, {}, "")
+    revenium.reason("acme")
+    assert revenium.client.is_silent()
+    capsys.readouterr()
+    revenium.reason("acme")
+    line = metric_line(capsys)
+    assert (line["KeyRefused"], line["checks"]) == (1, 0)
 
 
 @pytest.mark.parametrize("trouble", [Answer(503, {}, ""), NotSent("ConnectionRefusedError"), SecretUnavailable("why")])
