@@ -44,6 +44,7 @@ class Tally:
     queued: Counter[str] = field(default_factory=Counter)
     dead_lettered: Counter[str] = field(default_factory=Counter)
     lags: list[float] = field(default_factory=list)
+    retried: int = 0  # of the received, those that were counted as queued before
     queued_for: float = 0.0  # seconds that the oldest record has been tried which is still queued
 
     def emit(self, exchanges: Exchanges) -> None:
@@ -55,6 +56,8 @@ class Tally:
                 "Skipped": self.skipped.total(),
                 "Queued": self.queued.total(),
                 "DeadLettered": self.dead_lettered.total(),
+                # By how much more waits than before. What is redriven was a dead letter, and did not wait.
+                "QueueGrowth": self.queued.total() - self.retried,
                 "KeyRefused": self.queued["key_refused"] + self.queued["key_unavailable"],
                 **answers,
             },
@@ -99,10 +102,12 @@ class Meter:
             if queued.message is None:
                 log("ERROR", "A message stays in the retry queue: it cannot be read", id=queued.id, error=queued.error)
                 tally.received += 1
+                tally.retried += 1
                 tally.queued["unreadable_message"] += 1
                 stay.append(queued.id)
                 continue
             tally.received += queued.message.records
+            tally.retried += queued.message.records if queued.message.since else 0
             dead = DeadLetters()
             usages = self._read(queued.message.events, dead, tally)
             if self._gave_up(queued.message):
@@ -127,6 +132,7 @@ class Meter:
                 log("ERROR", "A message stays in the retry queue: SQS refused what is left", id=queued.id, error=error)
                 tally.queued, tally.dead_lettered = before
                 tally.queued["sqs_refused"] += undelivered
+                tally.retried += 0 if message.since else undelivered
                 tally.queued_for = max(tally.queued_for, message.tried_for(time.time()))
                 stay.append(queued.id)
         return stay

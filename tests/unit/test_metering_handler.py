@@ -492,3 +492,28 @@ def test_the_functions_own_transport_is_observed_and_the_keys_is_not(monkeypatch
     assert len(asked) == 3 and "secretsmanager" in asked[0]
     counts, latencies = meter.exchanges.take()
     assert (counts["Revenium2xx"], len(latencies)) == (2, 2)
+
+
+def test_the_growth_of_the_queue_adds_up_to_what_waits(bench: Bench) -> None:
+    waits = 0
+
+    def invoke(event: Any) -> int:
+        nonlocal waits
+        bench.invoke(event)
+        waits += int(bench.metrics()["QueueGrowth"])
+        return waits
+
+    bench.transport.respond = down
+    assert invoke(logs(line(), line(extendedRequestId="x2"), line(extendedRequestId="x3"))) == 3
+    [message] = bench.retry.messages
+    assert invoke(sqs(encode(message))) == 3, "tried in vain"
+    bench.retry.refuses = True
+    assert invoke(sqs(encode(message))) == 3, "and SQS does not take it back: it stays as it is"
+    assert invoke(sqs("no json")) == 3, "what nobody queued"
+    letter = Message(usages=(usage(7),), parked=(Parked("http_404"),))
+    assert invoke(sqs(encode(letter))) == 3, "a redriven dead letter that stays in the queue"
+    bench.retry.refuses = False
+    assert invoke(sqs(encode(letter))) == 4, "and is tried anew"
+    bench.transport.respond = lambda *_: OK
+    assert invoke(sqs(encode(message), encode(bench.retry.messages[-1]))) == 0
+    assert invoke(sqs(encode(letter))) == 0, "a redriven dead letter never waited"
