@@ -149,7 +149,7 @@ def _apply(op: ast.AST, left: Value, right: Value) -> Value:
 
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm as it is planned or deployed; `watched` is the query whose value is compared."""
+    """An alarm as it is planned; `watched` is the query whose value is compared."""
 
     name: str
     description: str
@@ -188,40 +188,6 @@ class Alarm:
             float(values["threshold"]), int(period), values["evaluation_periods"],
             values.get("datapoints_to_alarm") or values["evaluation_periods"], values["treat_missing_data"],
         )  # fmt: skip
-
-    @classmethod
-    def deployed(cls, answer: Mapping[str, Any]) -> "Alarm":
-        """From CloudWatch's answer to DescribeAlarms."""
-        queries = [
-            {
-                "id": each["Id"],
-                "expression": each.get("Expression"),
-                "return_data": each.get("ReturnData", False),
-                "metric": [
-                    {
-                        "namespace": stat["Metric"]["Namespace"],
-                        "metric_name": stat["Metric"]["MetricName"],
-                        "dimensions": {pair["Name"]: pair["Value"] for pair in stat["Metric"].get("Dimensions", [])},
-                        "period": stat["Period"],
-                        "stat": stat["Stat"],
-                    }
-                    for stat in [each.get("MetricStat")]
-                    if stat
-                ],
-            }
-            for each in answer.get("Metrics") or []
-        ]
-        names = {
-            "alarm_name": "AlarmName", "alarm_description": "AlarmDescription", "alarm_actions": "AlarmActions",
-            "ok_actions": "OKActions", "namespace": "Namespace", "metric_name": "MetricName", "statistic": "Statistic",
-            "period": "Period", "comparison_operator": "ComparisonOperator", "threshold": "Threshold",
-            "evaluation_periods": "EvaluationPeriods", "datapoints_to_alarm": "DatapointsToAlarm",
-            "treat_missing_data": "TreatMissingData",
-        }  # fmt: skip
-        values = {ours: answer.get(theirs) or None for ours, theirs in names.items()}
-        values["threshold"] = answer["Threshold"]
-        dimensions = {pair["Name"]: pair["Value"] for pair in answer.get("Dimensions") or []}
-        return cls.planned({**values, "metric_query": queries, "dimensions": dimensions})
 
     @property
     def metrics(self) -> set[Key]:

@@ -13,6 +13,7 @@ from monitoring.cloudwatch import Alarm
 from monitoring.day import Names
 from sandbox import Sandbox
 
+API_KEY = "rev_mk_never-to-be-seen-anywhere"
 PLANS = Path(__file__).parents[1] / "plan" / "terraform"
 
 
@@ -59,26 +60,59 @@ class Planned:
 
 
 @pytest.fixture(scope="session")
-def instances() -> Iterator[dict[str, Planned]]:
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        running.revenium.set_api_keys(API_KEY)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def instances(sandbox: Sandbox) -> dict[str, Planned]:
     """The instances of the root module `monitoring`, by the module's name."""
-    with Sandbox() as sandbox:
-        for group in ("news", "shop"):
-            sandbox.client("logs").create_log_group(logGroupName=group)
-        workspace = sandbox.workspace()
-        directory = "tests/plan/terraform/monitoring"
-        shutil.copytree(PLANS / "monitoring", workspace.root / directory)
-        workspace.init(directory)
-        workspace.plan(directory, out="saved.tfplan")
-        changes = workspace.show_json(directory, "saved.tfplan")["resource_changes"]
+    for group in ("news", "shop"):
+        sandbox.client("logs").create_log_group(logGroupName=group)
+    workspace = sandbox.workspace()
+    directory = "tests/plan/terraform/monitoring"
+    shutil.copytree(PLANS / "monitoring", workspace.root / directory)
+    workspace.init(directory)
+    workspace.plan(directory, out="saved.tfplan")
+    changes = workspace.show_json(directory, "saved.tfplan")["resource_changes"]
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for change in changes:
         if change["mode"] == "managed":
             instance = change["address"].split(".")[1]
             found.setdefault(instance, {})[change["address"]] = change["change"]["after"]
-    yield {name: Planned(resources) for name, resources in found.items()}
+    return {name: Planned(resources) for name, resources in found.items()}
 
 
 @pytest.fixture(scope="session")
 def watched(instances: dict[str, Planned]) -> Planned:
     """With every alarm and widget."""
     return instances["watched"]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The root module `deployed`, applied."""
+
+    alarms: list[Alarm]
+
+
+@pytest.fixture(scope="session")
+def deployed(sandbox: Sandbox) -> Deployed:
+    """The module under its default name."""
+    workspace = sandbox.workspace()
+    directory = "tests/monitoring/terraform/deployed"
+    shutil.copytree(Path(__file__).parent / "terraform" / "deployed", workspace.root / directory)
+    workspace.init(directory)
+    given = {
+        "revenium_api_key": API_KEY,
+        "metering_url": sandbox.revenium.v2_url,
+        "entitlement_url": sandbox.revenium.entitlement_url,
+    }
+    workspace.plan(directory, out="saved.tfplan", variables=given)
+    # The emulator reads an alarm on an expression back without it: the plan is what AWS gets.
+    changes = workspace.show_json(directory, "saved.tfplan")["resource_changes"]
+    workspace.apply(directory, plan="saved.tfplan", variables={"revenium_api_key": API_KEY})
+    alarms = [each["change"]["after"] for each in changes if each["type"] == "aws_cloudwatch_metric_alarm"]
+    return Deployed([Alarm.planned(each) for each in alarms])
