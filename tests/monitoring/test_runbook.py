@@ -32,6 +32,8 @@ SECTIONS = {
 }
 [BEFORE] = SECTIONS["Before you begin"]
 GROUP = "/aws/vendedlogs/apigateway/revenium"
+# Version 1 of the CLI asks an older host for queues than AWS_ENDPOINT_URL names.
+AT_THE_SANDBOX = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }'
 _numbers = itertools.count(1)
 
 
@@ -54,7 +56,7 @@ class Live:
         """What a block of the runbook prints."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         ended = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", f"{BEFORE}\necho ----\n{script}"],
+            ["bash", "-euo", "pipefail", "-c", f"{AT_THE_SANDBOX}\n{BEFORE}\necho ----\n{script}"],
             env={**self.sandbox.env, "PATH": path, "AWS_PAGER": ""},
             input=typed,
             capture_output=True,
