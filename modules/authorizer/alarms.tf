@@ -25,6 +25,7 @@ resource "aws_cloudwatch_metric_alarm" "failures" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
+  tags                = var.tags
 
   metric_query {
     id          = "failures"
@@ -66,6 +67,7 @@ resource "aws_cloudwatch_metric_alarm" "key_refused" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
+  tags                = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "no_decision" {
@@ -81,6 +83,7 @@ resource "aws_cloudwatch_metric_alarm" "no_decision" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
+  tags                = var.tags
 
   metric_query {
     id          = "undecided"
@@ -122,4 +125,5 @@ resource "aws_cloudwatch_metric_alarm" "fail_open" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
+  tags                = var.tags
 }

@@ -59,6 +59,7 @@ resource "aws_cloudwatch_metric_alarm" "missing" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
+  tags                = var.tags
 
   metric_query {
     id          = "alarming"
