@@ -6,7 +6,7 @@ CHECKOV := .venv-checkov
 OWN_SANDBOXES := $(addprefix tests/e2e/test_,existing_stages.py mapping.py migration.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint unit hcl plan e2e stages checkov chaos chaos-ci bench sandbox docs requirements clean
+.PHONY: help demo test fmt lint unit hcl plan monitoring e2e stages checkov chaos chaos-ci bench sandbox docs requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,8 +15,8 @@ demo: $(VENV)/ready ## Apply both examples on the sandbox and watch real calls b
 	@PYTHONPATH=tests $(PY) -m demo
 
 test: lint unit sandbox hcl ## Everything that CI runs; the longest parts side by side
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target e2e plan stages chaos-ci checkov
-	@echo "make test: lint, unit, sandbox, hcl, plan, e2e, stages, chaos and checkov passed"
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target e2e plan stages chaos-ci monitoring checkov
+	@echo "make test: lint, unit, sandbox, hcl, plan, monitoring, e2e, stages, chaos and checkov passed"
 
 fmt: $(VENV)/ready ## Format the HCL and the Python
 	terraform fmt -recursive
@@ -40,6 +40,9 @@ hcl: $(VENV)/ready ## What the HCL promises, read with python-hcl2
 
 plan: $(VENV)/ready ## Plans by the real provider, and every validation broken once
 	$(PY) -m pytest tests/plan
+
+monitoring: $(VENV)/ready ## The dashboard and each alarm over days of simulated traffic and faults, and the runbook on the sandbox
+	$(PY) -m pytest tests/monitoring
 
 e2e: $(VENV)/ready ## The examples, applied on the sandbox and called
 	$(PY) -m pytest tests/e2e $(addprefix --ignore ,$(OWN_SANDBOXES))

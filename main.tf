@@ -26,6 +26,7 @@ module "metering" {
   api_key                 = var.api_key
   api_key_secret          = var.api_key_secret
   api_key_version         = var.api_key_version
+  authorizer              = var.authorizer == null ? null : { alarm_arns = module.authorizer[0].alarm_arns, function_name = module.authorizer[0].function_name }
   elements                = var.metering.elements
   existing_log_groups     = var.metering.existing_log_groups
   existing_stages         = var.existing_stages
@@ -37,6 +38,7 @@ module "metering" {
   metadata                = var.metering.metadata
   metering_api            = var.metering.metering_api
   metering_url            = var.metering.metering_url
+  monitoring              = var.monitoring
   name                    = var.name
   request_timeout_seconds = var.metering.request_timeout_seconds
   requests_per_second     = var.metering.requests_per_second
@@ -71,6 +73,7 @@ module "authorizer" {
   kms_key                     = local.kms_key
   log_retention_days          = var.log_retention_days
   mode                        = var.authorizer.mode
+  monitoring                  = var.monitoring
   name                        = var.name
   on_error                    = var.authorizer.on_error
   rest_apis                   = var.rest_apis

@@ -3,6 +3,11 @@ output "access_log_settings" {
   value       = one(module.metering[*].access_log_settings)
 }
 
+output "alarm_arns" {
+  description = "ARNs of all alarms, for a composite alarm of yours or to mute them during maintenance."
+  value       = concat(flatten(module.metering[*].alarm_arns), flatten(module.authorizer[*].alarm_arns))
+}
+
 output "api_key_secret_arn" {
   description = "ARN of the secret that metering reads the Revenium API key from, for another module or function that needs the key. Null without metering."
   value       = one(module.metering[*].api_key_secret_arn)

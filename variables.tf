@@ -217,6 +217,53 @@ variable "metering" {
   default = {}
 }
 
+variable "monitoring" {
+  description = <<-TEXT
+    Dashboard and alarms; null leaves out both. What is not set takes the default of `modules/metering` and `modules/authorizer`. Thresholds are what an alarm goes off above:
+    `alarm_actions` up to 5 ARNs that CloudWatch calls when an alarm goes off and when it is over, SNS topics or any other action (none);
+    `dashboard` whether metering comes with a dashboard (true);
+    `stages` up to 7 stages whose calls are compared with what was billed, by a name of your choice that stays: all REST and HTTP stages that this instance meters, as `api_name` (REST) or `api_id` (HTTP) and `stage` (none: nothing is compared);
+    `thresholds.authorizer_failures` failed and throttled invocations of the authorizer in a minute, in three of 15 minutes (0: each is a caller who gets 500);
+    `thresholds.dead_letters` messages in the dead-letter queue (0: nobody is billed for what lies there);
+    `thresholds.delivery_errors` log events that CloudWatch could not hand over in 5 minutes (0: some errors lose the event);
+    `thresholds.fail_open` callers let in unasked by `authorizer.on_error` in 5 minutes (0: nobody knows whether they may call);
+    `thresholds.key_refused` records queued, or answers not decided, in 15 minutes for want of a key that works (0: an operator has to act);
+    `thresholds.metering_errors` failed invocations of metering in 15 minutes (2: an event that is given up has failed three times);
+    `thresholds.metering_throttles` throttled invocations of metering in each of three periods of 5 minutes (0: Lambda tries again for 6 hours, a burst wakes nobody);
+    `thresholds.missing_calls` and `thresholds.missing_percent` calls of a day, and share of them, that are neither billed nor skipped nor wait in the retry queue: both have to be exceeded (10, and 0.5: about what is on its way while traffic grows);
+    `thresholds.no_decision_percent` share of the authorizer's answers, in three of six periods of 5 minutes, for which there was no decision, neither a new nor an earlier one (5: single timeouts wake nobody);
+    `thresholds.queued_hours` hours that the oldest record has been tried (4, or half of `metering.retry_hours` where that is less: Revenium is in trouble, and there is time to act).
+  TEXT
+  type = object({
+    alarm_actions = optional(set(string))
+    dashboard     = optional(bool)
+    stages = optional(map(object({
+      api_id   = optional(string)
+      api_name = optional(string)
+      stage    = string
+    })))
+    thresholds = optional(object({
+      authorizer_failures = optional(number)
+      dead_letters        = optional(number)
+      delivery_errors     = optional(number)
+      fail_open           = optional(number)
+      key_refused         = optional(number)
+      metering_errors     = optional(number)
+      metering_throttles  = optional(number)
+      missing_calls       = optional(number)
+      missing_percent     = optional(number)
+      no_decision_percent = optional(number)
+      queued_hours        = optional(number)
+    }))
+  })
+  default = {}
+
+  validation {
+    condition     = var.metering != null || length(coalesce(try(var.monitoring.stages, null), {})) == 0
+    error_message = "`monitoring.stages` must be empty where `metering` is null: nothing would be billed to compare with. Leave `metering` out, or empty `monitoring.stages`."
+  }
+}
+
 variable "name" {
   description = "Prefix of the name of everything the module creates; two instances in one account and region need two names. Another name replaces everything, with the logs and with what waits in the queues."
   type        = string

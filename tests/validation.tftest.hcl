@@ -170,3 +170,15 @@ run "rejects_a_key_that_is_neither_named_nor_made" {
 
   expect_failures = [var.kms_key]
 }
+
+run "rejects_monitored_stages_without_metering" {
+  command = plan
+
+  variables {
+    metering        = null
+    existing_stages = {}
+    monitoring      = { stages = { shop = { api_name = "shop", stage = "live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}

@@ -23,11 +23,13 @@ _NOBODY = "revenium-authorizer-key-check"
 
 
 class Entitlement(Enum):
-    """NO_DECISION: Revenium could not be asked, or is in trouble. CHECK_REFUSED: it would not say of this client."""
+    """NO_DECISION: Revenium could not be asked, or is in trouble. NO_KEY: it could not, for there is no API key, or
+    Revenium refuses it. CHECK_REFUSED: it would not say of this client."""
 
     ENTITLED = "entitled"
     NOT_ENTITLED = "not_entitled"
     NO_DECISION = "no_decision"
+    NO_KEY = "no_key"
     CHECK_REFUSED = "check_refused"
 
 
@@ -47,6 +49,10 @@ class EntitlementClient:
     def is_silent(self) -> bool:
         """Whether Revenium failed of late and is left alone for the moment."""
         return self._breaker.is_open()
+
+    def unasked(self) -> Entitlement:
+        """What it counts as not to ask, while Revenium is left alone."""
+        return Entitlement.NO_KEY if self._breaker.reason == "key_refused" else Entitlement.NO_DECISION
 
     def check(self, client_id: str, deadline: float) -> Entitlement:
         """Until `deadline` (time.monotonic). Never raises for what Revenium or the network does."""
@@ -82,7 +88,7 @@ class EntitlementClient:
                 answer = self._send(client_id, key, remaining)
             except SecretUnavailable as error:
                 log("ERROR", "No entitlement decision: there is no API key", error=error)
-                return Entitlement.NO_DECISION, "key_unavailable"
+                return Entitlement.NO_KEY, "key_unavailable"
             except (NotSent, Unanswered) as error:
                 if broken:
                     log("ERROR", "No entitlement decision: Revenium did not answer", error=error)
@@ -99,7 +105,9 @@ class EntitlementClient:
                 continue
             log("ERROR", "No entitlement decision: Revenium answered neither 200 nor 404", status=answer.status)
             trouble = self._trouble(answer.status, key, deadline)
-            return Entitlement.NO_DECISION if trouble else Entitlement.CHECK_REFUSED, trouble
+            if not trouble:
+                return Entitlement.CHECK_REFUSED, ""
+            return Entitlement.NO_KEY if trouble == "key_refused" else Entitlement.NO_DECISION, trouble
         raise TimeoutError
 
     def _send(self, client_id: str, key: str, timeout: float) -> Answer:

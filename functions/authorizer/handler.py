@@ -20,7 +20,7 @@ class Tally:
     """What the invocation's metric line says beside its answer."""
 
     def __init__(self) -> None:
-        self.errors = self.stale = self.fail_open = self.cache_hits = 0
+        self.errors = self.key_refused = self.stale = self.fail_open = self.cache_hits = 0
         self.milliseconds: list[float] = []
 
 
@@ -52,6 +52,7 @@ class Authorizer:
                 "Denied": int(not allow),
                 "WouldDeny": int(allow and not entitled),
                 "Errors": tally.errors,
+                "KeyRefused": tally.key_refused,
                 "Stale": tally.stale,
                 "FailOpen": tally.fail_open,
                 "CacheHits": tally.cache_hits,
@@ -76,7 +77,7 @@ class Authorizer:
         if known is not None:
             tally.cache_hits += 1
             return known, _reason(known)
-        entitlement = Entitlement.NO_DECISION
+        entitlement = self._client.unasked()
         if not self._client.is_silent():
             started = time.monotonic()
             entitlement = self._client.check(client_id, deadline)
@@ -86,6 +87,7 @@ class Authorizer:
             self._decisions.remember(client_id, entitled)
             return entitled, _reason(entitled)
         tally.errors += 1
+        tally.key_refused += entitlement is Entitlement.NO_KEY
         known = self._decisions.stale(client_id)
         if known is not None:
             tally.stale += 1

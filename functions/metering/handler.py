@@ -11,6 +11,7 @@ from typing import Any
 from metering import access_log, events, mapping
 from metering.delivery import Deliverer, Outcome, Verdict
 from metering.events import QueuedMessage
+from metering.exchanges import Exchanges, ObservedTransport
 from metering.mapping import Usage
 from metering.queues import (
     LINE_LIMIT,
@@ -43,8 +44,11 @@ class Tally:
     queued: Counter[str] = field(default_factory=Counter)
     dead_lettered: Counter[str] = field(default_factory=Counter)
     lags: list[float] = field(default_factory=list)
+    retried: int = 0  # of the received, those that were counted as queued before
+    queued_for: float = 0.0  # seconds that the oldest record has been tried which is still queued
 
-    def emit(self) -> None:
+    def emit(self, exchanges: Exchanges) -> None:
+        answers, latencies = exchanges.take()
         metrics.emit(
             {
                 "Received": self.received,
@@ -52,9 +56,17 @@ class Tally:
                 "Skipped": self.skipped.total(),
                 "Queued": self.queued.total(),
                 "DeadLettered": self.dead_lettered.total(),
+                # By how much more waits than before. What is redriven was a dead letter, and did not wait.
+                "QueueGrowth": self.queued.total() - self.retried,
                 "KeyRefused": self.queued["key_refused"] + self.queued["key_unavailable"],
+                **answers,
             },
-            {"Lag": self.lags},
+            {
+                "Lag": self.lags,
+                # SQS's own age starts anew with each try, as what is tried again is sent as a new message.
+                "QueuedFor": [self.queued_for * 1000] if self.queued.total() else [],
+                "ReveniumLatency": latencies,
+            },
             skipped_by_reason=self.skipped,
             queued_by_reason=self.queued,
             dead_lettered_by_reason=self.dead_lettered,
@@ -64,7 +76,10 @@ class Tally:
 class Meter:
     """Everything one execution environment keeps between invocations."""
 
-    def __init__(self, settings: Settings, deliverer: Deliverer, retry: Queue, dead_letter: Queue) -> None:
+    def __init__(
+        self, settings: Settings, deliverer: Deliverer, retry: Queue, dead_letter: Queue, exchanges: Exchanges
+    ) -> None:
+        self.exchanges = exchanges
         self._settings = settings
         self._deliverer = deliverer
         self._retry = retry
@@ -87,10 +102,12 @@ class Meter:
             if queued.message is None:
                 log("ERROR", "A message stays in the retry queue: it cannot be read", id=queued.id, error=queued.error)
                 tally.received += 1
+                tally.retried += 1
                 tally.queued["unreadable_message"] += 1
                 stay.append(queued.id)
                 continue
             tally.received += queued.message.records
+            tally.retried += queued.message.records if queued.message.since else 0
             dead = DeadLetters()
             usages = self._read(queued.message.events, dead, tally)
             if self._gave_up(queued.message):
@@ -115,12 +132,14 @@ class Meter:
                 log("ERROR", "A message stays in the retry queue: SQS refused what is left", id=queued.id, error=error)
                 tally.queued, tally.dead_lettered = before
                 tally.queued["sqs_refused"] += undelivered
+                tally.retried += 0 if message.since else undelivered
+                tally.queued_for = max(tally.queued_for, message.tried_for(time.time()))
                 stay.append(queued.id)
         return stay
 
     def _gave_up(self, message: Message) -> bool:
         """Asked before a message is sent, not after: later, Revenium may have forgotten the idempotency key."""
-        return message.since > 0 and time.time() - message.since > self._settings.retry_for
+        return message.tried_for(time.time()) > self._settings.retry_for
 
     def _read(self, log_events: Sequence[LogEvent], dead: DeadLetters, tally: Tally) -> list[Usage]:
         usages = []
@@ -162,6 +181,7 @@ class Meter:
         reasons = Counter(outcome.reason for outcome in left)
         tally.queued.update(reasons)
         if reasons:
+            tally.queued_for = max(tally.queued_for, message.tried_for(now))
             log("WARNING", "Records wait in the retry queue", reasons=reasons)
         self._dead_letter.send(list(dead.messages()))
         reasons = Counter(why.reason for _, why in [*dead.usages, *dead.events])
@@ -186,9 +206,11 @@ _meter: Meter | None = None
 
 def _build() -> Meter:
     settings = Settings.from_environ(os.environ)
-    transport = Transport(settings.connections, settings.ca_file)
-    deliverer = Deliverer(settings, transport, ApiKey(os.environ, transport))
-    return Meter(settings, deliverer, Queue(settings.retry_queue_url), Queue(settings.dead_letter_queue_url))
+    exchanges = Exchanges()
+    # The key has a transport of its own: what Secrets Manager answers is not Revenium's.
+    api_key = ApiKey(os.environ, Transport(connections=1, ca_file=settings.ca_file))
+    deliverer = Deliverer(settings, ObservedTransport(settings.connections, settings.ca_file, exchanges), api_key)
+    return Meter(settings, deliverer, Queue(settings.retry_queue_url), Queue(settings.dead_letter_queue_url), exchanges)
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -208,5 +230,5 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     else:
         stay = []
         _meter.meter([entry for entry in found if isinstance(entry, LogEvent)], deadline, tally)
-    tally.emit()
+    tally.emit(_meter.exchanges)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in stay]}

@@ -59,6 +59,10 @@ class Message:
     def records(self) -> int:
         return len(self.usages) + len(self.events)
 
+    def tried_for(self, now: float) -> float:
+        """Seconds since the queue began to try; 0 where it has not yet."""
+        return max(0.0, now - self.since) if self.since else 0.0
+
     def usages_with_reasons(self) -> list[tuple[Usage, Parked]]:
         unknown = [Parked("unknown")] * len(self.usages)
         return list(zip(self.usages, [*self.parked, *unknown], strict=False))

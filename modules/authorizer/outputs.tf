@@ -1,3 +1,15 @@
+output "alarm_arns" {
+  description = "ARNs of the alarms, for a composite alarm of yours or to mute them during maintenance."
+  value       = values(local.alarm_arns)
+
+  depends_on = [
+    aws_cloudwatch_metric_alarm.fail_open,
+    aws_cloudwatch_metric_alarm.failures,
+    aws_cloudwatch_metric_alarm.key_refused,
+    aws_cloudwatch_metric_alarm.no_decision,
+  ]
+}
+
 output "function_arn" {
   description = "ARN of the authorizer function, to name it in a policy of yours."
   value       = module.function.arn

@@ -330,6 +330,50 @@ variable "mode" {
   }
 }
 
+variable "monitoring" {
+  description = <<-TEXT
+    Alarms; null leaves them out. Thresholds are what an alarm goes off above:
+    `alarm_actions` up to 5 ARNs that CloudWatch calls when an alarm goes off and when it is over, SNS topics or any other action (none);
+    `thresholds.authorizer_failures` failed and throttled invocations in a minute, in three of 15 minutes (0: each is a caller who gets 500);
+    `thresholds.fail_open` callers let in unasked by `on_error` in 5 minutes (0: nobody knows whether they may call);
+    `thresholds.key_refused` answers in 15 minutes that were not decided for want of a key that works (0: an operator has to act);
+    `thresholds.no_decision_percent` share of the answers, in three of six periods of 5 minutes, for which there was no decision, neither a new nor an earlier one (5: single timeouts wake nobody).
+  TEXT
+  type = object({
+    alarm_actions = optional(set(string), [])
+    thresholds = optional(object({
+      authorizer_failures = optional(number, 0)
+      fail_open           = optional(number, 0)
+      key_refused         = optional(number, 0)
+      no_decision_percent = optional(number, 5)
+    }), {})
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for action in try(var.monitoring.alarm_actions, []) : can(regex("^arn:aws(-[a-z]+)*:[a-z0-9-]+:", action))])
+    error_message = "`monitoring.alarm_actions` must be ARNs of what CloudWatch alarms can call. Pass the ARN of an SNS topic, not its name or an e-mail address."
+  }
+
+  validation {
+    condition     = length(try(var.monitoring.alarm_actions, [])) <= 5
+    error_message = "`monitoring.alarm_actions` must be at most 5, all that an alarm takes. Subscribe the others to an SNS topic."
+  }
+
+  validation {
+    condition = alltrue([
+      for name, value in try(var.monitoring.thresholds, {}) :
+      value >= 0 && (endswith(name, "_percent") || floor(value) == value)
+    ])
+    error_message = "`monitoring.thresholds` must be 0 or more, and those that count things whole numbers. Leave out what has a default."
+  }
+
+  validation {
+    condition     = try(var.monitoring.thresholds.no_decision_percent, 0) <= 100
+    error_message = "`monitoring.thresholds.no_decision_percent` must be a share of all answers, from 0 to 100. Leave it out for 5."
+  }
+}
+
 variable "name" {
   description = "Prefix of the name of everything the module creates; two instances in one account and region need two names. Another name replaces everything."
   type        = string

@@ -3,4 +3,11 @@ locals {
 
   # The role's name is the one that gets longest: IAM allows 64 characters, a region's name has up to 15.
   name_max_length = 64 - length("-metering-") - 15
+
+  # An alarm on an expression takes 10 metrics, of which the function's are three and, where CloudWatch drops lines by
+  # their status, those of the log group two more.
+  monitored_stages_max = length(var.filter.statuses) == 0 ? 7 : 5
+
+  # What an alarm takes.
+  alarm_actions_max = 5
 }

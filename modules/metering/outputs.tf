@@ -15,6 +15,22 @@ output "access_log_settings" {
   depends_on = [aws_cloudwatch_log_subscription_filter.existing, aws_cloudwatch_log_subscription_filter.this]
 }
 
+output "alarm_arns" {
+  description = "ARNs of the alarms, for a composite alarm of yours or to mute them during maintenance."
+  value       = values(local.alarm_arns)
+
+  depends_on = [
+    aws_cloudwatch_metric_alarm.dead_letters,
+    aws_cloudwatch_metric_alarm.delivery_errors,
+    aws_cloudwatch_metric_alarm.delivery_errors_existing,
+    aws_cloudwatch_metric_alarm.errors,
+    aws_cloudwatch_metric_alarm.key_refused,
+    aws_cloudwatch_metric_alarm.queued,
+    aws_cloudwatch_metric_alarm.throttles,
+    aws_cloudwatch_metric_alarm.missing,
+  ]
+}
+
 output "api_key_secret_arn" {
   description = "ARN of the secret with the Revenium API key, for another module or function that needs the key."
   value       = local.api_key_secret_arn

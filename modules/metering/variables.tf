@@ -47,6 +47,15 @@ variable "api_key_version" {
   }
 }
 
+variable "authorizer" {
+  description = "Authorizer to show on the dashboard beside metering, by the outputs `function_name` and `alarm_arns` of `modules/authorizer`. Null shows metering alone."
+  type = object({
+    alarm_arns    = optional(list(string), [])
+    function_name = string
+  })
+  default = null
+}
+
 variable "elements" {
   description = "Metering elements of each call: an element's name in Revenium to the access-log key of its value, of ours (`responseLength`, `integrationLatency`, ...) or of `extra_log_fields`. With v2 they are a third request for each call."
   type        = map(string)
@@ -311,6 +320,100 @@ variable "metering_url" {
   validation {
     condition     = var.metering_url == null || can(regex("^[^\\s?#]*[^\\s?#/]$", var.metering_url))
     error_message = "`metering_url` must have no query, fragment, spaces or trailing slash. Give the URL up to the end of its path."
+  }
+}
+
+variable "monitoring" {
+  description = <<-TEXT
+    Dashboard and alarms; null leaves out both. Thresholds are what an alarm goes off above:
+    `alarm_actions` up to 5 ARNs that CloudWatch calls when an alarm goes off and when it is over, SNS topics or any other action (none);
+    `dashboard` whether there is a dashboard (true);
+    `stages` up to 7 stages whose calls are compared with what was billed, by a name of your choice that stays: all REST and HTTP stages that this instance meters, as `api_name` (REST) or `api_id` (HTTP) and `stage` (none: nothing is compared);
+    `thresholds.dead_letters` messages in the dead-letter queue (0: nobody is billed for what lies there);
+    `thresholds.delivery_errors` log events that CloudWatch could not hand over in 5 minutes (0: some errors lose the event);
+    `thresholds.key_refused` records queued in 15 minutes for want of a key that works (0: nothing is billed until there is one);
+    `thresholds.metering_errors` failed invocations in 15 minutes (2: an event that is given up has failed three times);
+    `thresholds.metering_throttles` throttled invocations in each of three periods of 5 minutes (0: Lambda tries again for 6 hours, a burst wakes nobody);
+    `thresholds.missing_calls` and `thresholds.missing_percent` calls of a day, and share of them, that are neither billed nor skipped nor wait in the retry queue: both have to be exceeded (10, and 0.5: about what is on its way while traffic grows);
+    `thresholds.queued_hours` hours that the oldest record has been tried (4, or half of `retry_hours` where that is less: Revenium is in trouble, and there is time to act).
+  TEXT
+  type = object({
+    alarm_actions = optional(set(string), [])
+    dashboard     = optional(bool, true)
+    stages = optional(map(object({
+      api_id   = optional(string)
+      api_name = optional(string)
+      stage    = string
+    })), {})
+    thresholds = optional(object({
+      dead_letters       = optional(number, 0)
+      delivery_errors    = optional(number, 0)
+      key_refused        = optional(number, 0)
+      metering_errors    = optional(number, 2)
+      metering_throttles = optional(number, 0)
+      missing_calls      = optional(number, 10)
+      missing_percent    = optional(number, 0.5)
+      queued_hours       = optional(number)
+    }), {})
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for action in try(var.monitoring.alarm_actions, []) : can(regex("^arn:aws(-[a-z]+)*:[a-z0-9-]+:", action))])
+    error_message = "`monitoring.alarm_actions` must be ARNs of what CloudWatch alarms can call. Pass the ARN of an SNS topic, not its name or an e-mail address."
+  }
+
+  validation {
+    condition     = length(try(var.monitoring.alarm_actions, [])) <= local.alarm_actions_max
+    error_message = "`monitoring.alarm_actions` must be at most ${local.alarm_actions_max}, all that an alarm takes. Subscribe the others to an SNS topic."
+  }
+
+  validation {
+    condition     = alltrue([for key in keys(try(var.monitoring.stages, {})) : can(regex("^[A-Za-z0-9_-]{1,32}$", key))])
+    error_message = "`monitoring.stages` must have keys of 1 to 32 letters, digits, hyphens and underscores. Choose a short name for each stage."
+  }
+
+  validation {
+    condition     = alltrue([for stage in values(try(var.monitoring.stages, {})) : (stage.api_name == null) != (stage.api_id == null)])
+    error_message = "`monitoring.stages[*]` must have either `api_name` or `api_id`, as CloudWatch knows REST APIs by their name and HTTP APIs by their id. Leave the other out."
+  }
+
+  validation {
+    condition     = alltrue([for stage in values(try(var.monitoring.stages, {})) : can(regex("^[a-z0-9]+$", coalesce(stage.api_id, "-"))) || stage.api_id == null])
+    error_message = "`monitoring.stages[*].api_id` must be the id of an HTTP API: lower-case letters and digits. Pass `aws_apigatewayv2_api.<name>.id`, not a name or an ARN."
+  }
+
+  validation {
+    condition     = alltrue([for stage in values(try(var.monitoring.stages, {})) : can(regex("^[ -~]+$", coalesce(stage.api_name, "-"))) && can(regex("^[$A-Za-z0-9_-]+$", stage.stage))])
+    error_message = "`monitoring.stages[*].api_name` and `stage` must be as CloudWatch has them: a REST API's name without the characters beyond ASCII, and a stage's name without a slash. Copy both from the metrics of API Gateway."
+  }
+
+  validation {
+    condition     = length(distinct([for stage in values(try(var.monitoring.stages, {})) : jsonencode(stage)])) == length(try(var.monitoring.stages, {}))
+    error_message = "`monitoring.stages` must name each stage once, as its calls would count twice. Leave the second out."
+  }
+
+  validation {
+    condition     = length(try(var.monitoring.stages, {})) <= local.monitored_stages_max
+    error_message = "`monitoring.stages` must be at most 7, with `filter.statuses` at most 5, as an alarm takes 10 metrics. Divide the stages between two instances of the module, or empty `stages`."
+  }
+
+  validation {
+    condition = alltrue([
+      for name, value in try(var.monitoring.thresholds, {}) :
+      value == null ? true : value >= 0 && (endswith(name, "_hours") || endswith(name, "_percent") || floor(value) == value)
+    ])
+    error_message = "`monitoring.thresholds` must be 0 or more, and those that count things whole numbers. Leave out what has a default."
+  }
+
+  validation {
+    condition     = try(var.monitoring.thresholds.missing_percent, 0) <= 100
+    error_message = "`monitoring.thresholds.missing_percent` must be a share of all calls, from 0 to 100. Use 0 to go by `missing_calls` alone."
+  }
+
+  validation {
+    condition     = coalesce(try(var.monitoring.thresholds.queued_hours, 0), 0) < var.retry_hours
+    error_message = "`monitoring.thresholds.queued_hours` must be less than `retry_hours`, after which a record is a dead letter. Leave time to act between the two."
   }
 }
 

@@ -82,7 +82,7 @@ def test_the_root_hands_on_every_input_of_a_module(module: str) -> None:
     assert set(handed_on) == set(variables(MODULES[module]))
     # Each under its own name, but for those with a rule of their own, which the plans look at.
     for name, value in handed_on.items():
-        own_rule = name in ("api_key", "api_key_secret", "kms_key")
+        own_rule = name in ("api_key", "api_key_secret", "authorizer", "kms_key")
         assert value in (f"${{var.{name}}}", f"${{var.{module}.{name}}}") or own_rule
 
 

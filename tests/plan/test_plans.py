@@ -148,8 +148,10 @@ def test_it_creates_this_and_nothing_else(plan: Plan) -> None:
     assert plan.types == {
         "aws_api_gateway_authorizer": 1,
         "aws_apigatewayv2_authorizer": 2,
+        "aws_cloudwatch_dashboard": 1,
         "aws_cloudwatch_log_group": 3,
         "aws_cloudwatch_log_subscription_filter": 1,
+        "aws_cloudwatch_metric_alarm": 9,
         "aws_iam_role": 2,
         "aws_iam_role_policy": 5,
         "aws_lambda_event_source_mapping": 1,

@@ -314,7 +314,7 @@ def metric_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return line
 
 
-COUNTED = ("Allowed", "Denied", "WouldDeny", "Errors", "Stale", "FailOpen", "CacheHits", "checks")
+COUNTED = ("Allowed", "Denied", "WouldDeny", "Errors", "KeyRefused", "Stale", "FailOpen", "CacheHits", "checks")
 UNCACHED = {"REVENIUM_ALLOW_CACHE_SECONDS": "0", "REVENIUM_DENY_CACHE_SECONDS": "0"}
 OPEN, OBSERVE, IDENTIFY = {"REVENIUM_ON_ERROR": "allow"}, {"REVENIUM_MODE": "observe"}, {"REVENIUM_MODE": "identify"}
 
@@ -375,6 +375,43 @@ def test_a_refusal_to_check_counts_as_an_error_and_never_as_failing_open(
     revenium.trouble = Answer(422, {}, "")
     revenium.answer(event("rest_request"), **environ)
     assert metric_line(capsys) == counting(once, "check_refused")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "counted"),
+    [
+        (Answer(401, {}, ""), [1, 1]),
+        (SecretUnavailable("why"), [1, 1]),
+        (Answer(403, {}, ""), [0, 0]),  # it may be a firewall that dislikes an id
+        (Answer(503, {}, ""), [0, 0]),
+        (NotSent("x"), [0, 0]),
+    ],
+)
+def test_what_is_not_decided_for_want_of_a_key_is_counted(
+    trouble: Answer | Exception, counted: list[int], revenium: Revenium, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revenium.start()
+    revenium.trouble = trouble
+    found = []
+    for client_id in ("acme", "globex"):
+        revenium.reason(client_id)
+        line = metric_line(capsys)
+        assert line["Errors"] == 1
+        found.append(line["KeyRefused"])
+    assert found == counted
+
+
+def test_a_refused_key_is_counted_also_while_revenium_is_left_alone(
+    revenium: Revenium, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revenium.start()
+    revenium.trouble = Answer(401, {}, "")
+    revenium.reason("acme")
+    assert revenium.client.is_silent()
+    capsys.readouterr()
+    revenium.reason("acme")
+    line = metric_line(capsys)
+    assert (line["KeyRefused"], line["checks"]) == (1, 0)
 
 
 @pytest.mark.parametrize("trouble", [Answer(503, {}, ""), NotSent("ConnectionRefusedError"), SecretUnavailable("why")])

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 import metering.handler
 from metering.delivery import Deliverer, Outcome
 from metering.events import UnknownEvent
+from metering.exchanges import Exchanges, ObservedTransport
 from metering.handler import Meter, handler
 from metering.mapping import Usage
 from metering.queues import LogEvent, Message, Parked, QueueRefused, decode, encode
 from metering.rules import Rules
 from revenium.settings import SettingsError
-from revenium.transport import Answer, NotSent, Unanswered
+from revenium.transport import Answer, NotSent, Transport, Unanswered
 from unit.fakes import OK, FakeKey, FakeQueue, FakeTransport, settings, usage
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
@@ -34,12 +35,13 @@ class Bench:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.transport = FakeTransport()
         self.retry, self.dead = FakeQueue(), FakeQueue()
+        self.exchanges = Exchanges()
         self._capsys = capsys
 
     def invoke(self, event: Any, **changes: Any) -> dict[str, Any]:
         configured = settings(**changes)
         deliverer = Deliverer(configured, self.transport, FakeKey())  # type: ignore[arg-type]
-        metering.handler._meter = Meter(configured, deliverer, self.retry, self.dead)  # type: ignore[arg-type]
+        metering.handler._meter = Meter(configured, deliverer, self.retry, self.dead, self.exchanges)  # type: ignore[arg-type]
         self._capsys.readouterr()
         return handler(event, CONTEXT)
 
@@ -411,3 +413,107 @@ def test_an_event_of_any_shape_is_counted_or_refused_and_nothing_else(event: Any
     except UnknownEvent:
         return
     bench.metrics()
+
+
+def test_how_long_the_oldest_record_has_been_tried_is_known_while_it_waits(bench: Bench, clock: list[float]) -> None:
+    bench.transport.respond = down
+    bench.invoke(logs(line()))
+    assert bench.metrics()["QueuedFor"] == [0]
+    tried = [
+        encode(Message(usages=(usage(n),), attempts=9, since=clock[0] - hours * 3600)) for n, hours in ((1, 2), (2, 5))
+    ]
+    bench.invoke(sqs(*tried))
+    assert bench.metrics()["QueuedFor"] == [5 * 3_600_000]
+    bench.retry.refuses = True
+    bench.invoke(sqs(*tried))
+    assert bench.metrics()["QueuedFor"] == [5 * 3_600_000], "also where it stays in the queue as it is"
+    bench.transport.respond = lambda *_: OK
+    bench.invoke(sqs(*tried))
+    assert "QueuedFor" not in bench.metrics()
+
+
+STATUSES = {
+    "Revenium2xx": (200, 201, 299),
+    "Revenium429": (429,),
+    "Revenium4xx": (100, 302, 400, 404, 499),
+    "Revenium5xx": (500, 503, 599),
+    "ReveniumUnanswered": (NotSent("x"), Unanswered("x")),
+}
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_each_answer_of_revenium_is_counted_by_its_class_and_timed(
+    name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(STATUSES[name])
+
+    def send(self: Transport, *_: object) -> Answer:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return Answer(answer, {}, "")
+
+    monkeypatch.setattr(Transport, "send", send)
+    transport = ObservedTransport(1, "", bench.exchanges)
+    for answer in STATUSES[name]:
+        if isinstance(answer, Exception):
+            with pytest.raises(type(answer)):
+                transport.send("POST", "https://revenium.example", {}, b"", 1)
+        else:
+            assert transport.send("POST", "https://revenium.example", {}, b"", 1).status == answer
+    bench.invoke(logs())
+    counted = bench.metrics()
+    assert {each: counted[each] for each in STATUSES} == {
+        each: len(STATUSES[name]) * (each == name) for each in STATUSES
+    }
+    assert len(counted["ReveniumLatency"]) == len(STATUSES[name])
+    bench.invoke(logs())
+    counted = bench.metrics()
+    assert {counted[each] for each in STATUSES} == {0}, "nothing is counted twice, and what is none is 0"
+    assert "ReveniumLatency" not in counted
+
+
+def test_the_functions_own_transport_is_observed_and_the_keys_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def send(self: Transport, method: str, url: str, *_: object) -> Answer:
+        asked.append(url)
+        return Answer(200, {}, json.dumps({"SecretString": "hak_test"}))
+
+    monkeypatch.setattr(Transport, "send", send)
+    for name, value in {
+        "REVENIUM_API_KEY_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:revenium-AbCdEf",
+        "RETRY_QUEUE_URL": "https://sqs.example/retry",
+        "DEAD_LETTER_QUEUE_URL": "https://sqs.example/dead",
+    }.items():
+        monkeypatch.setenv(name, value)
+    meter = metering.handler._build()
+    meter.meter([LogEvent("e1", line())], time.monotonic() + 20, metering.handler.Tally())
+    assert len(asked) == 3 and "secretsmanager" in asked[0]
+    counts, latencies = meter.exchanges.take()
+    assert (counts["Revenium2xx"], len(latencies)) == (2, 2)
+
+
+def test_the_growth_of_the_queue_adds_up_to_what_waits(bench: Bench) -> None:
+    waits = 0
+
+    def invoke(event: Any) -> int:
+        nonlocal waits
+        bench.invoke(event)
+        waits += int(bench.metrics()["QueueGrowth"])
+        return waits
+
+    bench.transport.respond = down
+    assert invoke(logs(line(), line(extendedRequestId="x2"), line(extendedRequestId="x3"))) == 3
+    [message] = bench.retry.messages
+    assert invoke(sqs(encode(message))) == 3, "tried in vain"
+    bench.retry.refuses = True
+    assert invoke(sqs(encode(message))) == 3, "and SQS does not take it back: it stays as it is"
+    assert invoke(sqs("no json")) == 3, "what nobody queued"
+    letter = Message(usages=(usage(7),), parked=(Parked("http_404"),))
+    assert invoke(sqs(encode(letter))) == 3, "a redriven dead letter that stays in the queue"
+    bench.retry.refuses = False
+    assert invoke(sqs(encode(letter))) == 4, "and is tried anew"
+    bench.transport.respond = lambda *_: OK
+    assert invoke(sqs(encode(message), encode(bench.retry.messages[-1]))) == 0
+    assert invoke(sqs(encode(letter))) == 0, "a redriven dead letter never waited"

@@ -36,6 +36,7 @@ variables {
   http_apis                   = { shop = { id = "a1b2c3d4e5" } }
   log_retention_days          = 365
   mode                        = "observe"
+  monitoring                  = { alarm_actions = ["arn:aws:sns:eu-central-1:123456789012:on-call"], thresholds = { no_decision_percent = 0.5 } }
   name                        = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   on_error                    = "allow"
   rest_apis                   = { shop = { id = "f6g7h8i9j0" } }
@@ -719,6 +720,64 @@ run "rejects_mode_unknown" {
   }
 
   expect_failures = [var.mode]
+}
+
+run "accepts_monitoring_left_out" {
+  command = plan
+
+  variables {
+    monitoring = null
+  }
+}
+
+run "rejects_monitoring_actions_by_name" {
+  command = plan
+
+  variables {
+    monitoring = { alarm_actions = ["on-call"] }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_6_monitoring_actions" {
+  command = plan
+
+  variables {
+    monitoring = { alarm_actions = ["arn:aws:sns:eu-central-1:123456789012:a0", "arn:aws:sns:eu-central-1:123456789012:a1", "arn:aws:sns:eu-central-1:123456789012:a2", "arn:aws:sns:eu-central-1:123456789012:a3", "arn:aws:sns:eu-central-1:123456789012:a4", "arn:aws:sns:eu-central-1:123456789012:a5"] }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitoring_thresholds_below_0" {
+  command = plan
+
+  variables {
+    monitoring = { thresholds = { no_decision_percent = -1 } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitoring_thresholds_that_count_halves" {
+  command = plan
+
+  variables {
+    monitoring = { thresholds = { authorizer_failures = 0.5 } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitoring_thresholds_beyond_all" {
+  command = plan
+
+  variables {
+    monitoring = { thresholds = { no_decision_percent = 101 } }
+  }
+
+  expect_failures = [var.monitoring]
 }
 
 run "rejects_name_empty" {

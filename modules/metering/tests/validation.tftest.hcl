@@ -42,6 +42,17 @@ variables {
     websocket_events           = ["CONNECT", "MESSAGE"]
   }
 
+  monitoring = {
+    alarm_actions = ["arn:aws-us-gov:sns:us-gov-west-1:123456789012:on-call"]
+
+    stages = {
+      news = { api_id = "a1b2c3d4e5", stage = "$default" }
+      shop = { api_name = "The shop, v2", stage = "live" }
+    }
+
+    thresholds = { missing_percent = 0.1, queued_hours = 0.5 }
+  }
+
   sources = {
     everything = { source_id = "s1" }
     shop       = { api_id = "abcdef1234", source_id = "s2" }
@@ -632,6 +643,193 @@ run "rejects_metering_url_empty" {
   }
 
   expect_failures = [var.metering_url]
+}
+
+run "accepts_monitoring_left_out" {
+  command = plan
+
+  variables {
+    monitoring = null
+  }
+}
+
+run "accepts_7_monitored_stages_without_a_status_filter" {
+  command = plan
+
+  variables {
+    filter     = {}
+    monitoring = { stages = { s0 = { api_name = "a0", stage = "live" }, s1 = { api_name = "a1", stage = "live" }, s2 = { api_name = "a2", stage = "live" }, s3 = { api_name = "a3", stage = "live" }, s4 = { api_name = "a4", stage = "live" }, s5 = { api_name = "a5", stage = "live" }, s6 = { api_name = "a6", stage = "live" } } }
+  }
+}
+
+run "accepts_a_monitored_stage_of_an_http_api" {
+  command = plan
+
+  variables {
+    monitoring = { stages = { news = { api_id = "a1b2c3d4e5", stage = "$default" } } }
+  }
+}
+
+run "rejects_monitoring_actions_by_name" {
+  command = plan
+
+  variables {
+    monitoring = { alarm_actions = ["on-call"] }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitoring_actions_by_address" {
+  command = plan
+
+  variables {
+    monitoring = { alarm_actions = ["on-call@example.com"] }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_6_monitoring_actions" {
+  command = plan
+
+  variables {
+    monitoring = { alarm_actions = ["arn:aws:sns:eu-central-1:123456789012:a0", "arn:aws:sns:eu-central-1:123456789012:a1", "arn:aws:sns:eu-central-1:123456789012:a2", "arn:aws:sns:eu-central-1:123456789012:a3", "arn:aws:sns:eu-central-1:123456789012:a4", "arn:aws:sns:eu-central-1:123456789012:a5"] }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitored_stages_with_a_space_in_a_key" {
+  command = plan
+
+  variables {
+    monitoring = { stages = { "the shop" = { api_name = "shop", stage = "live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitored_stages_by_name_and_id" {
+  command = plan
+
+  variables {
+    monitoring = { stages = { shop = { api_id = "a1b2c3d4e5", api_name = "shop", stage = "live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitored_stages_by_neither_name_nor_id" {
+  command = plan
+
+  variables {
+    monitoring = { stages = { shop = { stage = "live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitored_stages_by_arn" {
+  command = plan
+
+  variables {
+    monitoring = { stages = { shop = { api_id = "arn:aws:apigateway:eu-central-1::/apis/a1b2c3d4e5", stage = "live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitored_stages_with_a_name_beyond_ascii" {
+  command = plan
+
+  variables {
+    monitoring = { stages = { shop = { api_name = "caf\u00e9", stage = "live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitored_stages_with_a_slash" {
+  command = plan
+
+  variables {
+    monitoring = { stages = { shop = { api_name = "shop", stage = "/live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitored_stages_twice" {
+  command = plan
+
+  variables {
+    monitoring = { stages = { one = { api_name = "shop", stage = "live" }, two = { api_name = "shop", stage = "live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_8_monitored_stages" {
+  command = plan
+
+  variables {
+    filter     = {}
+    monitoring = { stages = { s0 = { api_name = "a0", stage = "live" }, s1 = { api_name = "a1", stage = "live" }, s2 = { api_name = "a2", stage = "live" }, s3 = { api_name = "a3", stage = "live" }, s4 = { api_name = "a4", stage = "live" }, s5 = { api_name = "a5", stage = "live" }, s6 = { api_name = "a6", stage = "live" }, s7 = { api_name = "a7", stage = "live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_6_monitored_stages_with_a_status_filter" {
+  command = plan
+
+  variables {
+    monitoring = { stages = { s0 = { api_name = "a0", stage = "live" }, s1 = { api_name = "a1", stage = "live" }, s2 = { api_name = "a2", stage = "live" }, s3 = { api_name = "a3", stage = "live" }, s4 = { api_name = "a4", stage = "live" }, s5 = { api_name = "a5", stage = "live" } } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitoring_thresholds_below_0" {
+  command = plan
+
+  variables {
+    monitoring = { thresholds = { dead_letters = -1 } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitoring_thresholds_that_count_halves" {
+  command = plan
+
+  variables {
+    monitoring = { thresholds = { metering_errors = 0.5 } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitoring_thresholds_beyond_all" {
+  command = plan
+
+  variables {
+    monitoring = { thresholds = { missing_percent = 101 } }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
+run "rejects_monitoring_thresholds_beyond_retry_hours" {
+  command = plan
+
+  variables {
+    retry_hours = 5
+    monitoring  = { thresholds = { queued_hours = 5 } }
+  }
+
+  expect_failures = [var.monitoring]
 }
 
 run "rejects_name_empty" {
