@@ -251,10 +251,33 @@ def test_the_api_key_is_in_no_state_plan_configuration_or_log(
     functions = sandbox.client("lambda")
     for function in functions.list_functions()["Functions"]:
         search("function configuration", json.dumps(function, default=str).encode())
+    cloudwatch, sqs, iam = (sandbox.client(service) for service in ("cloudwatch", "sqs", "iam"))
+    for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
+        search("alarm", json.dumps(alarm, default=str).encode())
+    for dashboard in cloudwatch.list_dashboards()["DashboardEntries"]:
+        found = cloudwatch.get_dashboard(DashboardName=dashboard["DashboardName"])["DashboardBody"]
+        search("dashboard", found.encode())
+    for queue in sqs.list_queues()["QueueUrls"]:
+        attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        waiting = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0, MaxNumberOfMessages=10).get("Messages", [])
+        search("queue", *(json.dumps(each).encode() for each in (attributes, *waiting)))
+    for role in iam.list_roles()["Roles"]:
+        for policy in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=policy)["PolicyDocument"]
+            search("role's policy", json.dumps(document).encode())
     for group in access_logs.groups(sandbox):
         search("log line", *(message.encode() for message in access_logs.messages(sandbox, group)))
-    assert {"state file", "plan file", "function configuration", "log line"} == {
-        kind for kind, count in searched.items() if count > 2
+    assert {kind for kind, count in searched.items() if count > 2} == {
+        *(
+            "state file",
+            "plan file",
+            "function configuration",
+            "alarm",
+            "dashboard",
+            "queue",
+            "role's policy",
+            "log line",
+        )
     }
     # The search would find it: the secret, which must hold it, does.
     secrets = sandbox.client("secretsmanager")
