@@ -24,6 +24,7 @@ _BACKOFF_BASE, _BACKOFF_CAP = 0.2, 2.0
 _LONGEST_RETRY_AFTER = 5.0  # a longer wait is the queue's: here it would be paid for as Lambda time
 _SHORTEST_CALL = 1.0
 _IN_LINE = 32  # with 1,000 requests a second, as many milliseconds without the CPU cost no place in the line
+_AT_FIRST = 8  # records, and one more for each request that is taken: what 500 instances at once learn by is 429s
 _LONGEST_POLL = 60.0  # every exchange ends before
 _QUEUES_SHARE = 0.9  # of the account's rate; what is left keeps fresh usage going while a backlog is sent
 _DETAIL_LIMIT = 500
@@ -70,6 +71,7 @@ class Deliverer:
         self._breaker = Breaker(_FAILURES, _OPEN_FIRST, _OPEN_LONGEST)
         self._log_pace = Pace(settings.requests_per_second)
         self._queue_pace = Pace(settings.requests_per_second * _QUEUES_SHARE / settings.retry_concurrency)
+        self._at_once = _AT_FIRST
 
     def deliver(self, usages: Iterable[Usage], deadline: float, from_queue: bool = False) -> Iterator[Outcome]:
         """One outcome per usage, as they come about, the last at `deadline` (time.monotonic).
@@ -94,7 +96,8 @@ class Deliverer:
         makes up for a moment without the CPU: an instance has the connections open that its rate needs."""
         batch = _Batch(deadline, from_queue, self._breaker, self._queue_pace if from_queue else self._log_pace)
         while True:
-            while len(batch.line) < _IN_LINE and batch.under_way < self._settings.connections and not batch.stopped:
+            most = min(self._at_once, self._settings.connections)
+            while len(batch.line) < _IN_LINE and batch.under_way < most and not batch.stopped:
                 following = next(numbered, None)
                 if following is None:
                     break
@@ -175,6 +178,7 @@ class Deliverer:
             failure = yield from self._exchange(call, usage, key, min(remaining, self._settings.request_timeout))
             if failure is None:
                 batch.pace.taken()
+                self._at_once = min(self._at_once + 1, self._settings.connections)
                 return None
             if failure.verdict is Verdict.DEAD:
                 return failure
@@ -187,6 +191,7 @@ class Deliverer:
                 failure = None
             elif failure.reason == "http_429" and not batch.from_queue:
                 batch.stop("rate_limited")
+                self._at_once = _AT_FIRST
                 return failure
             elif failure.retry_after > _LONGEST_RETRY_AFTER:
                 return failure

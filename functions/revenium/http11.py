@@ -102,11 +102,13 @@ class Answer:
             raise ValueError("no HTTP/1 status")
         if found[2][0] == "1":
             return  # an interim answer: the one that counts is still to come
-        headers: dict[str, str] = {}
-        for line in lines:
-            name, _, value = line.partition(":")
-            name, value = name.lower(), value.strip(" \t")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        pairs = [line.partition(":") for line in lines]
+        headers = {name.lower(): value.strip(" \t") for name, _, value in pairs}
+        if len(headers) != len(pairs):
+            headers = {}
+            for name, _, value in pairs:
+                before = headers.get(name.lower())
+                headers[name.lower()] = value.strip(" \t") if before is None else f"{before}, {value.strip(' \t')}"
         self.status, self.headers = int(found[2]), headers
         self.reusable = found[1] == "1" and "close" not in headers.get("connection", "").lower()
         self._left = self._frame(headers)
