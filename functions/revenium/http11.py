@@ -107,8 +107,8 @@ class Answer:
         if len(headers) != len(pairs):
             headers = {}
             for name, _, value in pairs:
-                before = headers.get(name.lower())
-                headers[name.lower()] = value.strip(" \t") if before is None else f"{before}, {value.strip(' \t')}"
+                name, value = name.lower(), value.strip(" \t")
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self.status, self.headers = int(found[2]), headers
         self.reusable = found[1] == "1" and "close" not in headers.get("connection", "").lower()
         self._left = self._frame(headers)

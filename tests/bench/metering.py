@@ -74,9 +74,7 @@ Say = Callable[[str], None]
 
 def memory_mb() -> int:
     """What the module gives the function."""
-    [function] = [
-        block.body for block in blocks(MODULES["metering"], "resource") if block.labels[0] == "aws_lambda_function"
-    ]
+    [function] = [block.body for block in blocks(MODULES["metering"], "module") if block.labels[0] == "function"]
     return int(function["memory_size"])
 
 

@@ -265,20 +265,21 @@ def test_no_more_exchanges_are_under_way_than_there_are_connections() -> None:
 
 def test_an_instance_begins_with_a_few_and_takes_more_the_more_are_taken() -> None:
     """Any number of instances may begin at the same moment: what one has under way at its first 429 is refused too."""
-    transport = FakeLines(lambda *_: None)
-    sender = deliverer(transport, connections=100)
-    sender.deliver([usage(n) for n in range(50)], soon(1.3))
-    assert transport.most == 8
-    transport.respond = lambda *_: OK
-    sender.deliver([usage(n) for n in range(20)], soon())
-    transport.respond, transport.most = lambda *_: None, 0
-    sender.deliver([usage(n) for n in range(80)], soon(1.3))
-    assert transport.most == 8 + 2 * 20
-    transport.respond = lambda *_: Answer(429, {}, "")
-    sender.deliver([usage(n) for n in range(80)], soon())
-    transport.respond, transport.most = lambda *_: None, 0
-    sender.deliver([usage(n) for n in range(80)], soon(1.3))
-    assert transport.most == 8
+
+    def at_once_after(*batches: Answer) -> int:
+        transport = FakeLines()
+        sender = deliverer(transport, connections=100)
+        for answer in batches:
+            transport.respond = lambda *_, answer=answer: answer
+            sender.deliver([usage(n) for n in range(20)], soon())
+        transport.respond, transport.most = lambda *_: None, 0
+        sender.deliver([usage(n) for n in range(200)], soon(1.3))
+        return transport.most
+
+    assert at_once_after() == 8
+    assert at_once_after(OK) == 8 + 2 * 20
+    assert at_once_after(OK, OK, OK) == 100
+    assert at_once_after(OK, Answer(429, {}, "")) == 8
 
 
 def test_a_large_batch_is_read_as_it_goes_out_and_not_before() -> None:
