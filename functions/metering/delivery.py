@@ -82,6 +82,7 @@ class Deliverer:
         slow down.
         """
         numbered = enumerate(usages)
+        self._lines.poll(0.0)  # lets go of connections that the server closed since the last batch
         if self._breaker.wants_probe():
             yield from self._deliver_all(islice(numbered, 1), deadline, from_queue)
         if not self._breaker.is_open():

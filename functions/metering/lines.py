@@ -54,9 +54,9 @@ class _Connection:
 class Lines:
     """Connections to the server of `url`. `begin` starts an exchange, `poll` gives those that have ended.
 
-    `note` is told each exchange's status, 0 for none, and how many seconds it took. What the transport promises holds here too: every exchange ends within its time, by an Answer, by NotSent or by
-    Unanswered; no redirect is followed, nothing is sent twice. The look-up of the server's name takes no timeout, and
-    the other exchanges wait for it.
+    `note` is told each exchange's status, 0 for none, and how many seconds it took. What the transport promises holds
+    here too: every exchange ends within its time, by an Answer, by NotSent or by Unanswered; no redirect is followed,
+    nothing is sent twice. The look-up of the server's name takes no timeout, and the other exchanges wait for it.
     """
 
     def __init__(self, url: str, shared: Transport, note: Callable[[int, float], None] = lambda *_: None) -> None:

@@ -53,7 +53,7 @@ def _throughput(figures: Figures, x: int, y: int) -> list[str]:
         values = figures[f"calls_per_second_{latency}ms"]
         bars.append((f"Revenium answers after {latency} ms", (
             ("ours, v2", values["ours"], _OURS, ""),
-            ("template, v1", values["template"], _TEMPLATE, f"  {values['ours'] / values['template']:.0f} times less"),
+            ("template, v1", values["template"], _TEMPLATE, f"{values['ours'] / values['template']:.0f} times less"),
             ("floor, v2", values["floor"], _FLOOR, ""),
         )))  # fmt: skip
     left, wide, top = x + 92, 330, y + 40
@@ -128,7 +128,7 @@ def _label(x: float, y: float, number: str, more: str) -> str:
     """The number, and beside it in grey what it means."""
     return (
         f'<text x="{x:.0f}" y="{y}" font-size="13" font-weight="bold" fill="{_INK}">{escape(number)}'
-        f'<tspan font-weight="normal" fill="{_QUIET}" font-size="12">{escape(more)}</tspan></text>'
+        f'<tspan dx="8" font-weight="normal" fill="{_QUIET}" font-size="12">{escape(more)}</tspan></text>'
     )
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from metering.delivery import Deliverer, Verdict
 from metering.lines import Ended, Lines
 from revenium.transport import Answer, NotSent, Transport, Unanswered
+from unit.fakes import FakeKey, settings, usage
 from unit.test_transport import (
     Server,
     Talk,
@@ -123,6 +125,27 @@ def test_an_idle_connection_that_the_server_closed_is_not_used_again(serve: Call
         lines.poll(0.05)
     assert status(one(lines)) == 200
     assert server.connections == 2
+
+
+def test_a_v1_call_does_not_go_out_on_a_connection_that_was_closed_between_two_batches(
+    serve: Callable[[Talk], Server],
+) -> None:
+    closed = threading.Event()
+
+    def once(connection: socket.socket) -> None:
+        request(connection)
+        connection.sendall(OK)
+        connection.close()
+        closed.set()
+
+    server = serve(once)
+    sender = Deliverer(settings(api="v1", url=server.url), lines_to(server.url), FakeKey())  # type: ignore[arg-type]
+    for number in range(3):
+        closed.clear()
+        [outcome] = sender.deliver([usage(number, api="v1")], time.monotonic() + 20)
+        assert outcome.verdict is Verdict.DELIVERED
+        assert closed.wait(10)
+    assert server.connections == 3
 
 
 def test_a_kept_connection_that_breaks_may_have_taken_the_request(serve: Callable[[Talk], Server]) -> None:
