@@ -253,12 +253,12 @@ def _cost(
         for latency in (25, 100):
             server.set(latency / 1000, _LIMIT)
             say(f"metering: cost at {latency} ms")
-            ours = [function.handle(lines, size) for _ in range(counts.turns)]
+            ours = [function.handle(lines, size) for _ in range(3 * counts.turns)]
             logged = int(ours[-1]["logged"])
             walls[f"ours_{latency}"] = statistics.median(each["wall"] for each in ours) / lines
             for name, connecting in (("template", False), ("connecting", True)):
                 server.set(latency / 1000, connecting=connecting)
-                few = max(1, counts.template_calls // 4)
+                few = max(1, counts.template_calls // 2)
                 walls[f"{name}_{latency}"] = reference.handle(few, _TEMPLATE_MB)["wall"] / few
     headings = {
         "ours_25": "ours\n25 ms", "template_25": "template\n25 ms", "connecting_25": "and connecting\n25 ms",

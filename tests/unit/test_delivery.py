@@ -305,9 +305,9 @@ def test_only_as_many_wait_for_their_turn_as_a_moment_without_the_cpu_costs_plac
             read.append(number)
             yield usage(number)
 
-    outcomes = Deliverer(settings(connections=128, requests_per_second=10), FakeLines(), FakeKey()).deliver(  # type: ignore[arg-type]
-        reading(), soon(60)
-    )
+    sender = Deliverer(settings(connections=128, requests_per_second=10), FakeLines(), FakeKey())  # type: ignore[arg-type]
+    sender._at_once = 128
+    outcomes = sender.deliver(reading(), soon(60))
     next(outcomes)
     assert len(read) < 40
 
