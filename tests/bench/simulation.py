@@ -25,6 +25,7 @@ import revenium.breaker
 from bench.access_log_lines import formats, line
 from metering.delivery import Deliverer
 from metering.events import QueuedMessage
+from metering.exchanges import Exchanges
 from metering.handler import Meter, Tally
 from metering.queues import LogEvent, Message
 from metering.settings import Settings
@@ -191,7 +192,7 @@ def simulate(
         lines = SimulatedLines(world, account, latency, cpu)
         everywhere.append(lines)
         deliverer = Deliverer(settings, lines, key)  # type: ignore[arg-type]
-        return Meter(settings, deliverer, retry, dead), lines  # type: ignore[arg-type]
+        return Meter(settings, deliverer, retry, dead, Exchanges()), lines  # type: ignore[arg-type]
 
     def handle(number: int, when: float, lines: int) -> None:
         made = [

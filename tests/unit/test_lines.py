@@ -76,6 +76,22 @@ def test_one_connection_serves_many_exchanges(serve: Callable[[Talk], Server]) -
     assert server.connections == 1
 
 
+def test_each_exchange_is_noted_with_its_status_and_its_time(serve: Callable[[Talk], Server]) -> None:
+    noted: list[tuple[int, float]] = []
+
+    def lines(url: str) -> Lines:
+        return Lines(url, Transport(1), lambda *each: noted.append(each))
+
+    assert status(one(lines(serve(answering(OK)).url))) == 200
+    assert isinstance(one(lines(serve(silent).url), 0.3), Unanswered)
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    assert isinstance(one(lines(f"http://127.0.0.1:{port}")), NotSent)
+    lines("http://127.0.0.1:1").begin("it", "/x", {"x": "a\nb"}, b"", 1)
+    assert [each for each, _ in noted] == [200, 0, 0, 0]
+    assert 0 <= noted[0][1] < 5 and 0.3 <= noted[1][1] < 5
+
+
 def test_exchanges_run_side_by_side_and_end_in_any_order(serve: Callable[[Talk], Server]) -> None:
     first_waits = threading.Event()
 
