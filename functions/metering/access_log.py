@@ -67,17 +67,17 @@ class AccessLogRecord:
 
 def parse(line: str) -> AccessLogRecord:
     """Raises MalformedLine for a line that is no JSON object, says no status, or says two things of one call."""
-    fields = _fields(line)
-
-    def text(key: str) -> str | None:
-        value = fields.get(key)
-        if value in _NO_VALUE or not isinstance(value, str | int | float):
-            return None
-        return str(value)[:_TEXT_LIMIT]
+    raw = _fields(line)
+    fields = {
+        key: str(value)[:_TEXT_LIMIT]
+        for key, value in raw.items()
+        if isinstance(value, str | int | float) and value not in _NO_VALUE
+    }
+    text = fields.get
 
     def number(key: str) -> float | None:
-        value = str(fields.get(key))
-        return float(value) if _NUMBER.fullmatch(value) else None
+        value = fields.get(key)
+        return float(value) if value and _NUMBER.fullmatch(value) else None
 
     def whole(key: str) -> int | None:
         value = number(key)
@@ -109,14 +109,14 @@ def parse(line: str) -> AccessLogRecord:
         integration_latency=number("integrationLatency"),
         # Seconds on HTTP APIs by some accounts, milliseconds by others: ten digits are seconds.
         time=time * 1000 if time is not None and time < 1e11 else time,
-        unrouted="routeKey" in fields and text("routeKey") is None and text("resourcePath") is None,
-        fields={key: value for key in fields if (value := text(key)) is not None},
+        unrouted="routeKey" in raw and "routeKey" not in fields and "resourcePath" not in fields,
+        fields=fields,
     )
 
 
 def _fields(line: str) -> dict[str, object]:
     try:
-        found = json.loads(line, object_pairs_hook=_Object)
+        found = _DECODER.decode(line)
     except (ValueError, RecursionError):
         found = _readable_part(line)
     if not isinstance(found, _Object):
@@ -126,11 +126,14 @@ def _fields(line: str) -> dict[str, object]:
     return _trusted_of_others(found.pairs)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Object:
     """A JSON object as it stands: with the order of its keys, and with keys that stand twice."""
 
     pairs: list[tuple[str, object]]
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_Object)
 
 
 def _trusted_of_ours(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,13 +1,15 @@
 """Delivers usage to Revenium: concurrently, within a deadline, and with an outcome for every single record."""
 
+import heapq
 import random
-import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import replace
 from enum import Enum
+from itertools import count, islice
+from typing import NamedTuple, TypeVar
 
+from metering.lines import Lines
 from metering.mapping import Call, Usage
 from metering.pace import Pace
 from metering.settings import Settings
@@ -15,13 +17,15 @@ from revenium.api_key import ApiKey
 from revenium.breaker import Breaker
 from revenium.log import log
 from revenium.secret import SecretUnavailable
-from revenium.transport import Answer, NotSent, Transport, Unanswered
+from revenium.transport import Answer, NotSent, Unanswered
 
 _ATTEMPTS = 3
 _BACKOFF_BASE, _BACKOFF_CAP = 0.2, 2.0
 _LONGEST_RETRY_AFTER = 5.0  # a longer wait is the queue's: here it would be paid for as Lambda time
 _SHORTEST_CALL = 1.0
-_GRACE = 1.0
+_IN_LINE = 32  # with 1,000 requests a second, as many milliseconds without the CPU cost no place in the line
+_AT_FIRST = 8  # records, and one more for each request that is taken: what 500 instances at once learn by is 429s
+_LONGEST_POLL = 60.0  # every exchange ends before
 _QUEUES_SHARE = 0.9  # of the account's rate; what is left keeps fresh usage going while a backlog is sent
 _DETAIL_LIMIT = 500
 _FAILURES = 9  # of records or of batches
@@ -36,11 +40,10 @@ class Verdict(Enum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """`usage` holds the calls that are still to be sent; `reason` is one word; `detail` is the server's text.
 
-    `retry_after` in seconds, where the server named a time.
+    `retry_after` in seconds, where the server named a time; `number` is the usage's place in what was to be delivered.
     """
 
     verdict: Verdict
@@ -48,10 +51,10 @@ class Outcome:
     reason: str = ""
     detail: str = ""
     retry_after: float = 0.0
+    number: int = 0
 
 
-@dataclass(frozen=True)
-class _Failure:
+class _Failure(NamedTuple):
     verdict: Verdict
     reason: str
     detail: str = ""
@@ -59,80 +62,109 @@ class _Failure:
 
 
 class Deliverer:
-    """Sends usage with one API key over shared connections."""
+    """Sends usage with one API key over shared connections, in one thread."""
 
-    def __init__(self, settings: Settings, transport: Transport, api_key: ApiKey) -> None:
+    def __init__(self, settings: Settings, lines: Lines, api_key: ApiKey) -> None:
         self._settings = settings
-        self._transport = transport
+        self._lines = lines
         self._api_key = api_key
         self._breaker = Breaker(_FAILURES, _OPEN_FIRST, _OPEN_LONGEST)
         self._log_pace = Pace(settings.requests_per_second)
         self._queue_pace = Pace(settings.requests_per_second * _QUEUES_SHARE / settings.retry_concurrency)
+        self._at_once = _AT_FIRST
 
-    def deliver(self, usages: Sequence[Usage], deadline: float, from_queue: bool = False) -> list[Outcome]:
-        """One outcome per usage, in the same order, a second after `deadline` (time.monotonic) at the latest.
+    def deliver(self, usages: Iterable[Usage], deadline: float, from_queue: bool = False) -> Iterator[Outcome]:
+        """One outcome per usage, as they come about, the last at `deadline` (time.monotonic).
 
-        Straight from the log, any number of instances may be at work: the first 429 sends the rest of the batch to
-        the queue. `from_queue`, at most `retry_concurrency` are: they share the account's rate, and slow down.
+        `usages` is asked for the next one when there is room for it, so that a large event is read while its first
+        lines are under way. Straight from the log, any number of instances may be at work: the first 429 sends the rest
+        of the batch to the queue. `from_queue`, at most `retry_concurrency` are: they share the account's rate, and
+        slow down.
         """
-        probe: list[Outcome] = []
-        if usages and self._breaker.wants_probe():
-            probe = self._deliver_all(usages[:1], deadline, from_queue)
-            usages = usages[1:]
-        if self._breaker.is_open():
-            return probe + [Outcome(Verdict.RETRY, usage, self._breaker.reason) for usage in usages]
-        return probe + self._deliver_all(usages, deadline, from_queue)
+        numbered = enumerate(usages)
+        self._lines.poll(0.0)  # lets go of connections that the server closed since the last batch
+        if self._breaker.wants_probe():
+            yield from self._deliver_all(islice(numbered, 1), deadline, from_queue)
+        if not self._breaker.is_open():
+            yield from self._deliver_all(numbered, deadline, from_queue)
+        for number, usage in numbered:
+            yield Outcome(Verdict.RETRY, usage, self._breaker.reason, number=number)
 
-    def _deliver_all(self, usages: Sequence[Usage], deadline: float, from_queue: bool) -> list[Outcome]:
-        batch = _Batch(deadline, from_queue, self._breaker)
-        pace = self._queue_pace if from_queue else self._log_pace
-        executor = ThreadPoolExecutor(max_workers=self._settings.connections)
-        futures = [executor.submit(self._deliver, usage, batch, pace) for usage in usages]
-        wait(futures, timeout=max(0.0, deadline - time.monotonic()))
-        batch.stop("deadline")
-        # Calls end with the deadline: those just ending now get the time to say how they ended.
-        wait(futures, timeout=_GRACE)
-        executor.shutdown(wait=False, cancel_futures=True)
-        return [self._outcome(usage, future, batch) for usage, future in zip(usages, futures, strict=True)]
-
-    def _outcome(self, usage: Usage, future: "Future[Outcome]", batch: "_Batch") -> Outcome:
-        if not future.done() or future.cancelled():
-            return self._abandoned(usage, batch)
-        if error := future.exception():
-            # A fault of ours in one record must not take the others' outcomes along.
-            log("ERROR", "A record could not be processed", error=repr(error))
-            return Outcome(Verdict.RETRY, usage, "internal_error")
-        return future.result()
-
-    def _abandoned(self, usage: Usage, batch: "_Batch") -> Outcome:
-        """The deadline came while a call was under way, or before its turn."""
-        if usage.transaction_id in batch.started:
-            return _outcome(usage, self._unanswered(usage.api, "deadline"))
-        return Outcome(Verdict.RETRY, usage, "deadline")
-
-    def _deliver(self, usage: Usage, batch: "_Batch", pace: Pace) -> Outcome:
-        if usage.api != self._settings.api:
-            return Outcome(Verdict.DEAD, usage, "api_changed", f"Queued for {usage.api}; set that API and redrive.")
+    def _deliver_all(
+        self, numbered: Iterator[tuple[int, Usage]], deadline: float, from_queue: bool
+    ) -> Iterator[Outcome]:
+        """Keeps as many records under way as there are connections, and no more of them in line for their turn than
+        makes up for a moment without the CPU: an instance has the connections open that its rate needs."""
+        batch = _Batch(deadline, from_queue, self._breaker, self._queue_pace if from_queue else self._log_pace)
+        while True:
+            most = min(self._at_once, self._settings.connections)
+            while len(batch.line) < _IN_LINE and batch.under_way < most and not batch.stopped:
+                following = next(numbered, None)
+                if following is None:
+                    break
+                batch.under_way += 1
+                number, usage = following
+                yield from self._go_on(_Task(number, usage, self._deliver(usage, batch)), None, batch)
+            if batch.stopped:
+                # Nobody waits for a turn that will not come.
+                while batch.line:
+                    yield from self._go_on(batch.line.next(), False, batch)
+            if not batch.under_way:
+                break
+            now = time.monotonic()
+            while batch.line and batch.line.due <= now:
+                yield from self._go_on(batch.line.next(), not batch.stopped, batch)
+            for task, result in self._lines.poll(batch.line.due - time.monotonic() if batch.line else _LONGEST_POLL):
+                yield from self._go_on(task, result, batch)
         if batch.stopped:
-            return Outcome(Verdict.RETRY, usage, batch.stopped)
-        batch.started.add(usage.transaction_id)
+            for number, usage in numbered:
+                yield self._not_begun(number, usage, batch)
+
+    def _go_on(self, task: "_Task", result: "_Result", batch: "_Batch") -> Iterator[Outcome]:
+        """Runs a record's delivery until it has to wait, for its turn or for an answer, or until its end."""
+        try:
+            while True:
+                wanted = task.steps.send(result)
+                if isinstance(wanted, _Post):
+                    self._lines.begin(task, wanted.path, wanted.headers, wanted.body, wanted.timeout)
+                    return
+                if wanted > 0:
+                    batch.line.join(time.monotonic() + wanted, task)
+                    return
+                result = not batch.stopped
+        except StopIteration as end:
+            outcome: Outcome = end.value
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one record must not take the others along
+            log("ERROR", "A record could not be processed", error=repr(error))
+            outcome = Outcome(Verdict.RETRY, task.usage, "internal_error")
+        batch.under_way -= 1
+        yield outcome._replace(number=task.number)
+
+    def _not_begun(self, number: int, usage: Usage, batch: "_Batch") -> Outcome:
+        if usage.api != self._settings.api:
+            return _api_changed(usage)._replace(number=number)
+        return Outcome(Verdict.RETRY, usage, batch.stopped, number=number)
+
+    def _deliver(self, usage: Usage, batch: "_Batch") -> "_Steps[Outcome]":
+        if usage.api != self._settings.api:
+            return _api_changed(usage)
         for done, call in enumerate(usage.calls):
-            failure = self._send(call, usage, batch, pace)
+            failure = yield from self._send(call, usage, batch)
             if failure:
                 batch.failed(failure)
                 return _outcome(replace(usage, calls=usage.calls[done:]), failure)
         batch.succeeded()
-        return Outcome(Verdict.DELIVERED, replace(usage, calls=()))
+        return Outcome(Verdict.DELIVERED, Usage(usage.api, usage.transaction_id, (), usage.time))
 
-    def _send(self, call: Call, usage: Usage, batch: "_Batch", pace: Pace) -> _Failure | None:
+    def _send(self, call: Call, usage: Usage, batch: "_Batch") -> "_Steps[_Failure | None]":
         """One call, tried again within the invocation where that may help; None when Revenium has it."""
         failure = None
         key_was_refused = False
         attempt = 0
         while attempt < _ATTEMPTS:
             backoff = _backoff(attempt, failure.retry_after) if attempt and failure else 0.0
-            turn = pace.turn(batch.deadline - time.monotonic() - _SHORTEST_CALL)
-            if turn is None or not batch.pause(max(backoff, turn)):
+            turn = batch.pace.turn(batch.deadline - time.monotonic() - _SHORTEST_CALL)
+            if turn is None or not batch.has_time_for(max(backoff, turn)) or not (yield max(backoff, turn)):
                 return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
             try:
                 key = self._api_key.value()
@@ -140,18 +172,19 @@ class Deliverer:
                 if batch.stop("key_unavailable"):
                     log("ERROR", "Usage is queued: there is no API key", error=error)
                 return failure or _Failure(Verdict.RETRY, "key_unavailable")
-            # Asked after the key, for which a worker may have waited: what is sent late has had its outcome already.
+            # Asked after the key, for which all may have waited.
             remaining = batch.deadline - time.monotonic()
             if batch.stopped or remaining < _SHORTEST_CALL:
                 return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
-            failure = self._exchange(call, usage, key, min(remaining, self._settings.request_timeout))
+            failure = yield from self._exchange(call, usage, key, min(remaining, self._settings.request_timeout))
             if failure is None:
-                pace.taken()
+                batch.pace.taken()
+                self._at_once = min(self._at_once + 1, self._settings.connections)
                 return None
             if failure.verdict is Verdict.DEAD:
                 return failure
             if failure.reason == "http_429":
-                pace.pushed_back(min(failure.retry_after, _LONGEST_RETRY_AFTER))
+                batch.pace.pushed_back(min(failure.retry_after, _LONGEST_RETRY_AFTER))
             if failure.reason == "key_refused":
                 if key_was_refused or not self._api_key.refused(key):
                     return failure
@@ -159,6 +192,7 @@ class Deliverer:
                 failure = None
             elif failure.reason == "http_429" and not batch.from_queue:
                 batch.stop("rate_limited")
+                self._at_once = _AT_FIRST
                 return failure
             elif failure.retry_after > _LONGEST_RETRY_AFTER:
                 return failure
@@ -166,16 +200,16 @@ class Deliverer:
                 attempt += 1
         return failure
 
-    def _exchange(self, call: Call, usage: Usage, key: str, timeout: float) -> _Failure | None:
+    def _exchange(self, call: Call, usage: Usage, key: str, timeout: float) -> "_Steps[_Failure | None]":
         headers = {"x-api-key": key, "Content-Type": "application/json"}
         if call.idempotency_key:
             headers["Idempotency-Key"] = call.idempotency_key
-        try:
-            answer = self._transport.send("POST", self._settings.url + call.path, headers, call.body.encode(), timeout)
-        except NotSent as error:
-            return _Failure(Verdict.RETRY, "unreachable", str(error))
-        except Unanswered as error:
-            return self._unanswered(usage.api, str(error))
+        answer = yield _Post(call.path, headers, call.body.encode(), timeout)
+        if isinstance(answer, NotSent):
+            return _Failure(Verdict.RETRY, "unreachable", str(answer))
+        if isinstance(answer, Unanswered):
+            return self._unanswered(usage.api, str(answer))
+        assert isinstance(answer, Answer)
         if may_have_counted(usage.api, answer.status):
             return self._unanswered(usage.api, f"HTTP {answer.status}")
         return classify(answer)
@@ -186,22 +220,66 @@ class Deliverer:
         return _Failure(Verdict.RETRY if again else Verdict.DEAD, "unanswered", detail)
 
 
-class _Batch:
-    """What the workers of one deliver() share: the deadline, and whether to stop before it."""
+class _Post(NamedTuple):
+    """A step of a delivery: what is to be sent. It goes on with what became of it."""
 
-    def __init__(self, deadline: float, from_queue: bool, breaker: Breaker) -> None:
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    timeout: float
+
+
+_Result = Answer | NotSent | Unanswered | bool | None
+_T = TypeVar("_T")
+# A step is a _Post, or seconds to wait, after which it goes on with False where the batch has stopped meanwhile.
+_Steps = Generator[_Post | float, _Result, _T]
+
+
+class _Task(NamedTuple):
+    """A record under way."""
+
+    number: int
+    usage: Usage
+    steps: "_Steps[Outcome]"
+
+
+class _Line:
+    """Who waits for a time, the next one first."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[float, int, _Task]] = []
+        self._order = count()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def due(self) -> float:
+        return self._waiting[0][0]
+
+    def join(self, due: float, task: _Task) -> None:
+        heapq.heappush(self._waiting, (due, next(self._order), task))
+
+    def next(self) -> _Task:
+        return heapq.heappop(self._waiting)[2]
+
+
+class _Batch:
+    """What the records of one deliver() share: the deadline, the pace, and whether to stop before it."""
+
+    def __init__(self, deadline: float, from_queue: bool, breaker: Breaker, pace: Pace) -> None:
         self.deadline = deadline
         self.from_queue = from_queue
+        self.pace = pace
         self.stopped = ""
-        self.started: set[str] = set()
+        self.under_way = 0
+        self.line = _Line()
         self._breaker = breaker
-        self._wake = threading.Event()
 
     def stop(self, reason: str) -> bool:
         """End the work for the first reason given; says whether this is it."""
         first = not self.stopped
         self.stopped = self.stopped or reason
-        self._wake.set()
         return first
 
     def succeeded(self) -> None:
@@ -213,11 +291,9 @@ class _Batch:
         if not answered and self._breaker.failed(failure.reason):
             self.stop(self._breaker.reason)
 
-    def pause(self, seconds: float) -> bool:
-        """Wait before an attempt; False where the batch stops first or the deadline would pass."""
-        if time.monotonic() + seconds + _SHORTEST_CALL > self.deadline:
-            return False
-        return not self._wake.wait(seconds)
+    def has_time_for(self, seconds: float) -> bool:
+        """Whether the deadline leaves time for a call after so long a wait."""
+        return time.monotonic() + seconds + _SHORTEST_CALL <= self.deadline
 
 
 def classify(answer: Answer) -> _Failure | None:
@@ -245,6 +321,10 @@ def may_have_counted(api: str, status: int) -> bool:
     429, 503, 401 and 403 say that the call was refused; v2 tells a repeated call by its idempotency key.
     """
     return api == "v1" and (status == 408 or (status >= 500 and status != 503))
+
+
+def _api_changed(usage: Usage) -> Outcome:
+    return Outcome(Verdict.DEAD, usage, "api_changed", f"Queued for {usage.api}; set that API and redrive.")
 
 
 def _outcome(usage: Usage, failure: _Failure) -> Outcome:

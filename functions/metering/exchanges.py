@@ -1,17 +1,13 @@
 """What Revenium answered, and how fast: noted for each request, read once for each invocation."""
 
-import time
 from collections import Counter, deque
-from collections.abc import Mapping
-
-from revenium.transport import Answer, Transport
 
 # The metrics' names. `Revenium4xx` is every other answer below 500, a redirect too.
 _CLASSES = ("Revenium2xx", "Revenium429", "Revenium4xx", "Revenium5xx", "ReveniumUnanswered")
 
 
 class Exchanges:
-    """Threads note, the handler takes: without a lock, as an invocation may make 1,000 requests a second."""
+    """The lines note, the handler takes."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[int, float]] = deque()
@@ -32,25 +28,6 @@ class Exchanges:
         for status, number in statuses.items():
             counts[_class_of(status)] += number
         return counts, milliseconds
-
-
-class ObservedTransport(Transport):
-    """A transport that notes each exchange."""
-
-    def __init__(self, connections: int, ca_file: str, exchanges: Exchanges) -> None:
-        super().__init__(connections, ca_file)
-        self._exchanges = exchanges
-
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
-        """As Transport.send."""
-        started = time.monotonic()
-        status = 0
-        try:
-            answer = super().send(method, url, headers, body, timeout)
-            status = answer.status
-        finally:
-            self._exchanges.note(status, time.monotonic() - started)
-        return answer
 
 
 def _class_of(status: int) -> str:

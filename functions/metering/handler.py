@@ -4,14 +4,15 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from metering import access_log, events, mapping
 from metering.delivery import Deliverer, Outcome, Verdict
 from metering.events import QueuedMessage
-from metering.exchanges import Exchanges, ObservedTransport
+from metering.exchanges import Exchanges
+from metering.lines import Lines
 from metering.mapping import Usage
 from metering.queues import (
     LINE_LIMIT,
@@ -89,10 +90,8 @@ class Meter:
         """Log events straight from CloudWatch. Raises QueueRefused: then Lambda keeps the event and invokes again."""
         tally.received += len(log_events)
         dead = DeadLetters()
-        usages = self._read(log_events, dead, tally)
-        outcomes = self._deliverer.deliver(usages, deadline)
-        self._count_delivered(outcomes, tally)
-        self._settle(outcomes, Message(), dead, tally)
+        outcomes = self._deliverer.deliver(self._read(log_events, dead, tally), deadline)
+        self._settle([outcome for outcome in outcomes if not _delivered(outcome, tally)], Message(), dead, tally)
 
     def retry(self, messages: Sequence[QueuedMessage], deadline: float, tally: Tally) -> list[str]:
         """Messages of the retry queue; gives back the ids of those that have to stay in it."""
@@ -109,19 +108,20 @@ class Meter:
             tally.received += queued.message.records
             tally.retried += queued.message.records if queued.message.since else 0
             dead = DeadLetters()
-            usages = self._read(queued.message.events, dead, tally)
+            usages = list(self._read(queued.message.events, dead, tally))
             if self._gave_up(queued.message):
                 dead.usages += [(usage, gave_up(why)) for usage, why in queued.message.usages_with_reasons()]
             else:
                 usages += queued.message.usages
             work.append((queued, queued.message, dead, usages))
         refused: QueueRefused | None = None
-        everything = [usage for *_, usages in work for usage in usages]
-        outcomes = iter(self._deliverer.deliver(everything, deadline, from_queue=True))
-        for queued, message, dead, usages in work:
-            mine = [next(outcomes) for _ in usages]
-            self._count_delivered(mine, tally)
-            undelivered = dead.records + sum(outcome.verdict is not Verdict.DELIVERED for outcome in mine)
+        everything = [(usage, number) for number, (*_, usages) in enumerate(work) for usage in usages]
+        left: list[list[Outcome]] = [[] for _ in work]
+        for outcome in self._deliverer.deliver((usage for usage, _ in everything), deadline, from_queue=True):
+            if not _delivered(outcome, tally):
+                left[everything[outcome.number][1]].append(outcome)
+        for (queued, message, dead, _), mine in zip(work, left, strict=True):
+            undelivered = dead.records + len(mine)
             before = (tally.queued.copy(), tally.dead_lettered.copy())
             try:
                 if refused and undelivered:
@@ -141,8 +141,8 @@ class Meter:
         """Asked before a message is sent, not after: later, Revenium may have forgotten the idempotency key."""
         return message.tried_for(time.time()) > self._settings.retry_for
 
-    def _read(self, log_events: Sequence[LogEvent], dead: DeadLetters, tally: Tally) -> list[Usage]:
-        usages = []
+    def _read(self, log_events: Sequence[LogEvent], dead: DeadLetters, tally: Tally) -> Iterator[Usage]:
+        """What is to be billed of the lines; each is read when its turn comes, and the others end here."""
         for event in log_events:
             try:
                 record = access_log.parse(event.message)
@@ -150,19 +150,12 @@ class Meter:
                 if reason:
                     tally.skipped[reason] += 1
                 else:
-                    usages.append(mapping.to_usage(record, event.id, self._settings.api, self._settings.rules))
+                    yield mapping.to_usage(record, event.id, self._settings.api, self._settings.rules)
             except access_log.MalformedLine as error:
-                dead.events.append((LogEvent(event.id, event.message[:LINE_LIMIT]), Parked(error.reason, str(error))))
-        return usages
-
-    def _count_delivered(self, outcomes: Sequence[Outcome], tally: Tally) -> None:
-        """Before anything is settled: SQS's refusal takes nothing back from what Revenium has."""
-        now = time.time() * 1000
-        for outcome in outcomes:
-            if outcome.verdict is Verdict.DELIVERED:
-                tally.delivered += 1
-                if outcome.usage.time is not None:
-                    tally.lags.append(max(0.0, now - outcome.usage.time))
+                _park(event, error.reason, str(error), dead)
+            except Exception as error:  # noqa: BLE001 - calls are under way: their event must not be begun anew
+                log("ERROR", "A line could not be processed", error=repr(error))
+                _park(event, "internal_error", type(error).__name__, dead)
 
     def _settle(self, outcomes: Sequence[Outcome], message: Message, dead: DeadLetters, tally: Tally) -> None:
         """Every record that is not delivered goes into a queue; the tally counts it once it is there."""
@@ -190,6 +183,20 @@ class Meter:
             log("ERROR", "Records went to the dead-letter queue, each with what was said of it", reasons=reasons)
 
 
+def _delivered(outcome: Outcome, tally: Tally) -> bool:
+    """Counted before anything is settled: SQS's refusal takes nothing back from what Revenium has."""
+    if outcome.verdict is not Verdict.DELIVERED:
+        return False
+    tally.delivered += 1
+    if outcome.usage.time is not None:
+        tally.lags.append(max(0.0, time.time() * 1000 - outcome.usage.time))
+    return True
+
+
+def _park(event: LogEvent, reason: str, detail: str, dead: DeadLetters) -> None:
+    dead.events.append((LogEvent(event.id, event.message[:LINE_LIMIT]), Parked(reason, detail)))
+
+
 def gave_up(why: Parked) -> Parked:
     """A record's reason once the queue has tried for long enough."""
     return Parked(f"gave_up_{why.reason}", why.detail)
@@ -206,10 +213,11 @@ _meter: Meter | None = None
 
 def _build() -> Meter:
     settings = Settings.from_environ(os.environ)
+    # Without the key's: what Secrets Manager answers is not Revenium's.
     exchanges = Exchanges()
-    # The key has a transport of its own: what Secrets Manager answers is not Revenium's.
-    api_key = ApiKey(os.environ, Transport(connections=1, ca_file=settings.ca_file))
-    deliverer = Deliverer(settings, ObservedTransport(settings.connections, settings.ca_file, exchanges), api_key)
+    transport = Transport(connections=1, ca_file=settings.ca_file)
+    lines = Lines(settings.url, transport, exchanges.note)
+    deliverer = Deliverer(settings, lines, ApiKey(os.environ, transport))
     return Meter(settings, deliverer, Queue(settings.retry_queue_url), Queue(settings.dead_letter_queue_url), exchanges)
 
 

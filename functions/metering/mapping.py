@@ -28,6 +28,7 @@ _V2_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"}
 _TRANSACTION_ID = re.compile(r"[!-~]{1,240}")
 _QUANTITY = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")
 _ALL = Rules()
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -185,4 +186,4 @@ def _quantity(text: str) -> str | int | float:
 
 
 def _encode(body: dict[str, Any]) -> str:
-    return json.dumps({key: value for key, value in body.items() if value is not None}, separators=(",", ":"))
+    return _ENCODER.encode({key: value for key, value in body.items() if value is not None})

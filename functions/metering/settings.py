@@ -42,7 +42,7 @@ class Settings:
             url=settings.url(environ, "REVENIUM_METERING_URL", DEFAULT_URLS[api]),
             retry_queue_url=settings.url(environ, "RETRY_QUEUE_URL", ""),
             dead_letter_queue_url=settings.url(environ, "DEAD_LETTER_QUEUE_URL", ""),
-            connections=settings.integer(environ, "REVENIUM_CONNECTIONS", 16, 1, 128),
+            connections=settings.integer(environ, "REVENIUM_CONNECTIONS", 128, 1, 128),
             request_timeout=settings.integer(environ, "REVENIUM_TIMEOUT_SECONDS", 10, 1, 60),
             requests_per_second=settings.integer(environ, "REVENIUM_REQUESTS_PER_SECOND", 1000, 1, 1_000_000),
             retry_concurrency=settings.integer(environ, "RETRY_CONCURRENCY", 2, 1, 1000),

@@ -9,7 +9,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table: a value of each subject, the first of them ours."""
+    """One line of the table: a value of each subject, the first of them ours; of the references some have none."""
 
     name: str
     text: str
@@ -19,20 +19,22 @@ class Figure:
 
 @dataclass(frozen=True)
 class Target:
-    """`value` has to stay under `limit`."""
+    """`value` has to stay under `limit`, or with `at_least` must not."""
 
     name: str
     text: str
     value: float
     limit: float
+    at_least: bool = False
 
     @property
     def met(self) -> bool:
-        return self.value < self.limit
+        return self.value >= self.limit if self.at_least else self.value < self.limit
 
     def __str__(self) -> str:
         verdict = "" if self.met else "MISSED: "
-        return f"{verdict}{self.text}: {self.value:.3g}, target under {self.limit:.3g} ({self.name})"
+        bound = "at least" if self.at_least else "under"
+        return f"{verdict}{self.text}: {self.value:.3g}, target {bound} {self.limit:.3g} ({self.name})"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Part:
         ours = next(iter(self.subjects))
         for figure in self.figures:
             cells = [_cell(figure, subject, ours) for subject in self.subjects]
-            shown.add_row(f"{figure.text}, {figure.unit}", *cells)
+            shown.add_row(f"{figure.text}, {figure.unit}" if figure.unit else figure.text, *cells)
         return shown
 
     def document(self) -> dict[str, Any]:
@@ -71,13 +73,19 @@ class Part:
             "about": dict(self.about),
             "figures": {figure.name: {"unit": figure.unit, **figure.values} for figure in self.figures},
             "targets": {
-                target.name: {"value": target.value, "under": target.limit, "met": target.met}
+                target.name: {
+                    "value": target.value,
+                    "at_least" if target.at_least else "under": target.limit,
+                    "met": target.met,
+                }
                 for target in self.targets
             },
         }
 
 
 def _cell(figure: Figure, subject: str, ours: str) -> str:
+    if subject not in figure.values:
+        return "·"
     value, own = figure.values[subject], figure.values[ours]
     times = f" ({_digits(value / own)}x)" if subject != ours and own > 0 else ""
     return f"{_digits(value)}{times}"

@@ -31,7 +31,7 @@ _SHORTENED = (
     ("revenium.secret", "MAX_AGE", 300.0, 3.0),
     ("revenium.secret", "_MIN_AGE", 1.0, 0.2),
     ("revenium.secret", "_RETRY_AFTER", 30.0, 1.0),
-    ("revenium.transport", "_IDLE_LIMIT", 30.0, 2.0),
+    ("revenium.transport", "IDLE_LIMIT", 30.0, 2.0),
 )
 # What the driver shortens beside these, as environment or in Lambda's part: see chaos.functions and chaos.run.
 
@@ -50,20 +50,23 @@ def _sabotage(how: str) -> None:
     `drop:<id>` takes this transaction for delivered without sending it; `resend:<id>` sends it twice with fresh
     idempotency keys; `forget:` takes what was to be queued for queued; `swallow:` drops what SQS refuses.
     """
+    from metering.lines import Lines
     from metering.queues import Queue, QueueRefused
     from revenium.transport import Answer, Transport
 
     kind, _, transaction_id = how.partition(":")
-    send, queue = Transport.send, Queue.send
+    begin, queue, apart = Lines.begin, Queue.send, Transport(1)
 
-    def sabotaged_send(
-        self: Transport, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
-    ) -> Answer:
+    def sabotaged_begin(
+        self: Lines, token: Any, path: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> None:
         if headers.get("Idempotency-Key", "").partition(":")[0] == transaction_id:
             if kind == "drop":
-                return Answer(200, {}, "{}")
-            send(self, method, url, {**headers, "Idempotency-Key": uuid.uuid4().hex}, body, timeout)
-        return send(self, method, url, headers, body, timeout)
+                self._ended.append((token, Answer(200, {}, "{}")))
+                return
+            url = os.environ["REVENIUM_METERING_URL"] + path
+            apart.send("POST", url, {**headers, "Idempotency-Key": uuid.uuid4().hex}, body, timeout)
+        begin(self, token, path, headers, body, timeout)
 
     def sabotaged_queue(self: Queue, messages: Sequence[Any], delay: int = 0) -> None:
         if kind == "swallow":
@@ -73,7 +76,7 @@ def _sabotage(how: str) -> None:
                 return
 
     if kind in ("drop", "resend"):
-        Transport.send = sabotaged_send  # type: ignore[method-assign]
+        Lines.begin = sabotaged_begin  # type: ignore[method-assign]
     else:
         Queue.send = sabotaged_queue  # type: ignore[method-assign]
 

@@ -1,13 +1,15 @@
 """Stand-ins for what the functions talk to, and the objects that tests begin with."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from metering.mapping import Call, Usage
 from metering.queues import Message, QueueRefused
 from metering.settings import Settings
-from revenium.transport import Answer
+from revenium.transport import Answer, NotSent, Unanswered
 
 OK = Answer(200, {}, "{}")
 
@@ -28,6 +30,45 @@ class FakeTransport:
             self.methods.append(method)
             self.timeouts.append(timeout)
         return self.respond(url, headers, body or b"")
+
+
+class FakeLines:
+    """Answers with what `respond(url, headers, body)` returns or raises, and keeps what was sent.
+
+    Where it returns None there is no answer: the exchange ends with its time.
+    """
+
+    def __init__(self, respond: Callable[[str, Mapping[str, str], bytes], Answer | None] = lambda *_: OK) -> None:
+        self.respond = respond
+        self.sent: list[tuple[str, dict[str, str], bytes]] = []
+        self.timeouts: list[float] = []
+        self.most = 0  # exchanges at once
+        self._ended: list[tuple[Any, Answer | NotSent | Unanswered]] = []
+        self._silent: list[tuple[float, Any]] = []
+
+    def begin(self, token: Any, path: str, headers: Mapping[str, str], body: bytes, timeout: float) -> None:
+        url = "https://revenium.example/meter" + path
+        self.sent.append((url, dict(headers), body))
+        self.timeouts.append(timeout)
+        try:
+            answer: Answer | NotSent | Unanswered | None = self.respond(url, headers, body)
+        except (NotSent, Unanswered) as error:
+            answer = error
+        if answer is None:
+            self._silent.append((time.monotonic() + timeout, token))
+        else:
+            self._ended.append((token, answer))
+        self.most = max(self.most, len(self._ended) + len(self._silent))
+
+    def poll(self, wait: float) -> list[tuple[Any, Answer | NotSent | Unanswered]]:
+        if not self._ended:
+            soonest = min((due for due, _ in self._silent), default=math.inf)
+            time.sleep(max(0.0, min(wait, soonest - time.monotonic())))
+        now = time.monotonic()
+        self._ended += [(token, Unanswered("TimeoutError")) for due, token in self._silent if due <= now]
+        self._silent = [(due, token) for due, token in self._silent if due > now]
+        ended, self._ended = self._ended, []
+        return ended
 
 
 class FakeKey:

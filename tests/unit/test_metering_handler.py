@@ -14,16 +14,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import metering.handler
+from metering import mapping
+from metering.access_log import AccessLogRecord
 from metering.delivery import Deliverer, Outcome
 from metering.events import UnknownEvent
-from metering.exchanges import Exchanges, ObservedTransport
+from metering.exchanges import Exchanges
 from metering.handler import Meter, handler
+from metering.lines import Lines
 from metering.mapping import Usage
 from metering.queues import LogEvent, Message, Parked, QueueRefused, decode, encode
 from metering.rules import Rules
 from revenium.settings import SettingsError
 from revenium.transport import Answer, NotSent, Transport, Unanswered
-from unit.fakes import OK, FakeKey, FakeQueue, FakeTransport, settings, usage
+from unit.fakes import OK, FakeKey, FakeLines, FakeQueue, settings, usage
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 LINE = {"extendedRequestId": "x1", "status": "200", "httpMethod": "GET", "resourcePath": "/a", "clientId": "acme"}
@@ -33,7 +36,7 @@ class Bench:
     """The handler with its surroundings replaced, and the metric line that it wrote last."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.transport = FakeTransport()
+        self.transport = FakeLines()
         self.retry, self.dead = FakeQueue(), FakeQueue()
         self.exchanges = Exchanges()
         self._capsys = capsys
@@ -112,7 +115,7 @@ def test_elements_that_revenium_does_not_take_now_wait_alone(bench: Bench) -> No
     [message] = bench.retry.messages
     [[call]] = [each.calls for each in message.usages]
     assert (call.path, call.idempotency_key) == ("/v2/events", "x1:event")
-    bench.transport = FakeTransport()
+    bench.transport = FakeLines()
     bench.invoke(sqs(encode(message)), rules=Rules(statuses=("5xx",), routes=("/none",)))
     assert [(url, headers["Idempotency-Key"], body.decode()) for url, headers, body in bench.transport.sent] == [
         ("https://revenium.example/meter/v2/events", "x1:event", call.body)
@@ -124,6 +127,29 @@ def test_a_parked_line_is_cut_to_what_a_message_can_hold(bench: Bench) -> None:
     bench.invoke(logs("x" * 100_000))
     [letter] = bench.dead.messages
     assert len(letter.events[0].message) == 20_000
+
+
+@pytest.mark.parametrize("api", ["v1", "v2"])
+def test_a_fault_of_ours_in_one_line_does_not_begin_the_others_anew(
+    api: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls are under way by then: an invocation that failed would send them again, which v1 counts twice."""
+    to_usage = mapping.to_usage
+
+    def faulty(record: AccessLogRecord, event_id: str, version: str, rules: Rules) -> Usage:
+        if record.extended_request_id == "x1":
+            raise ZeroDivisionError
+        return to_usage(record, event_id, version, rules)
+
+    monkeypatch.setattr(mapping, "to_usage", faulty)
+    bench.invoke(logs(line(extendedRequestId="x0"), line(), line(extendedRequestId="x2")), api=api)
+    counted = bench.metrics()
+    assert (counted["Delivered"], counted["dead_lettered_by_reason"]) == (2, {"internal_error": 1})
+    [letter] = bench.dead.messages
+    assert (letter.events, letter.parked) == (
+        (LogEvent("e1", line()),),
+        (Parked("internal_error", "ZeroDivisionError"),),
+    )
 
 
 def test_the_lag_is_measured_from_the_time_of_the_call(bench: Bench) -> None:
@@ -373,7 +399,7 @@ def test_whatever_the_lines_and_answers_are_no_record_is_forgotten_and_v1_never_
             raise trouble
         return Answer(trouble, {}, "")
 
-    bench.transport, bench.retry, bench.dead = FakeTransport(respond), FakeQueue(), FakeQueue()
+    bench.transport, bench.retry, bench.dead = FakeLines(respond), FakeQueue(), FakeQueue()
     bench.invoke(logs(*lines), api=api)
     counted = bench.metrics()
     assert counted["Received"] == len(lines)
@@ -437,30 +463,14 @@ STATUSES = {
     "Revenium429": (429,),
     "Revenium4xx": (100, 302, 400, 404, 499),
     "Revenium5xx": (500, 503, 599),
-    "ReveniumUnanswered": (NotSent("x"), Unanswered("x")),
+    "ReveniumUnanswered": (0, 0),
 }
 
 
 @pytest.mark.parametrize("name", STATUSES)
-def test_each_answer_of_revenium_is_counted_by_its_class_and_timed(
-    name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = iter(STATUSES[name])
-
-    def send(self: Transport, *_: object) -> Answer:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return Answer(answer, {}, "")
-
-    monkeypatch.setattr(Transport, "send", send)
-    transport = ObservedTransport(1, "", bench.exchanges)
+def test_each_answer_of_revenium_is_counted_by_its_class_and_timed(name: str, bench: Bench) -> None:
     for answer in STATUSES[name]:
-        if isinstance(answer, Exception):
-            with pytest.raises(type(answer)):
-                transport.send("POST", "https://revenium.example", {}, b"", 1)
-        else:
-            assert transport.send("POST", "https://revenium.example", {}, b"", 1).status == answer
+        bench.exchanges.note(answer, 0.1)
     bench.invoke(logs())
     counted = bench.metrics()
     assert {each: counted[each] for each in STATUSES} == {
@@ -473,14 +483,18 @@ def test_each_answer_of_revenium_is_counted_by_its_class_and_timed(
     assert "ReveniumLatency" not in counted
 
 
-def test_the_functions_own_transport_is_observed_and_the_keys_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_revenium_answers_is_noted_and_what_secrets_manager_does_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def send(self: Transport, method: str, url: str, *_: object) -> Answer:
         asked.append(url)
         return Answer(200, {}, json.dumps({"SecretString": "hak_test"}))
 
+    def begin(self: Lines, token: Any, *_: object) -> None:
+        self._finish(token, time.monotonic(), OK)
+
     monkeypatch.setattr(Transport, "send", send)
+    monkeypatch.setattr(Lines, "begin", begin)
     for name, value in {
         "REVENIUM_API_KEY_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:revenium-AbCdEf",
         "RETRY_QUEUE_URL": "https://sqs.example/retry",
@@ -489,7 +503,7 @@ def test_the_functions_own_transport_is_observed_and_the_keys_is_not(monkeypatch
         monkeypatch.setenv(name, value)
     meter = metering.handler._build()
     meter.meter([LogEvent("e1", line())], time.monotonic() + 20, metering.handler.Tally())
-    assert len(asked) == 3 and "secretsmanager" in asked[0]
+    assert len(asked) == 1 and "secretsmanager" in asked[0]
     counts, latencies = meter.exchanges.take()
     assert (counts["Revenium2xx"], len(latencies)) == (2, 2)
 

@@ -195,6 +195,26 @@ def test_a_request_that_nobody_takes_ends_with_the_time(serve: Callable[[Talk], 
             never.set()
 
 
+def test_a_kept_connection_has_no_more_time_to_take_a_request_than_the_request(serve: Callable[[Talk], Server]) -> None:
+    never = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        never.wait(60)
+
+    transport = Transport(1)
+    url = serve(talk).url
+    with ThreadPoolExecutor(1) as executor:
+        try:
+            transport.send("POST", url, {}, b"{}", 120)
+            sending = executor.submit(transport.send, "POST", url, {}, b"x" * 50_000_000, 0.3)
+            with pytest.raises(Unanswered):
+                sending.result(timeout=20)
+        finally:
+            never.set()
+
+
 def test_a_kept_connection_that_breaks_may_have_taken_the_request(serve: Callable[[Talk], Server]) -> None:
     def once(connection: socket.socket) -> None:
         request(connection)
