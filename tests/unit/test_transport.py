@@ -325,7 +325,8 @@ def test_no_server_is_told_the_key_but_one_whose_certificate_is_trusted(
             encrypted = context.wrap_socket(connection, server_side=True)
         except OSError:
             return
-        seen.append(request(encrypted))
+        if received := request(encrypted):  # with TLS 1.3 the client turns away once the server is through
+            seen.append(received)
         encrypted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     url = serve(talk).url.replace("http://", "https://")
