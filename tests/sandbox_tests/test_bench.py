@@ -33,7 +33,7 @@ def run(json_path: Path, **limits: float) -> tuple[int, str, dict[str, Any]]:
         cwd=REPOSITORY / "tests",
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert json_path.exists(), ended.stderr
     return ended.returncode, ended.stdout, json.loads(json_path.read_text())
