@@ -115,7 +115,7 @@ variable "existing_stages" {
 variable "functions" {
   description = <<-TEXT
     What the Lambda functions have in common. Null or left out is the default in parentheses:
-    `ca_certificate_file` path of a PEM file with the certificate of a private authority, to trust beside the public ones when talking to Revenium (none);
+    `ca_certificate_file` path, built on `path.module`, of a PEM file with the certificate of a private authority, to trust beside the public ones when talking to Revenium (none);
     `iam_path` path of the roles that are made (/);
     `log_level` least important level of the functions' logs: `DEBUG`, `INFO`, `WARNING` or `ERROR` (INFO);
     `permissions_boundary_arn` policy that bounds the roles that are made (none);
