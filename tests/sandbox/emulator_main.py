@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import collections
 import contextvars
 import gzip
 import importlib.metadata
@@ -37,6 +38,7 @@ EMULATOR_VERSION = "1.5.33"
 OBSERVED_HEADER = "x-sandbox-observed"
 FILTERS_PER_GROUP = 2
 LONGEST_PATTERN = 1024
+REMEMBERED_ANSWERS = 1000
 NO_PERMISSION = (
     "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute "
     "your function."
@@ -174,15 +176,47 @@ def _attribute(module: Any, name: str) -> Any:
 
 
 def _with_patience(original: Handler) -> Handler:
-    """A request that comes in just when the server ends an idle connection is done and never answered. Terraform
-    repeats it, and what it makes is there already. Clients end theirs after 90 seconds: the server waits for longer.
+    """On a busy machine an answer can be lost on its way: the server ends an idle connection just when a request comes
+    in, or the client gives up. The SDK then repeats what was done, and what it makes is there already, which on AWS is
+    too rare to matter.
     """
 
-    async def serve(served: Any, config: Any) -> Any:
-        config.keep_alive_timeout = 3600
-        return await original(served, config)
+    async def serve(served: Handler, config: Any) -> Any:
+        config.keep_alive_timeout = 3600  # clients end theirs after 90 seconds
+        return await original(_answering_again(served), config)
 
     return serve
+
+
+def _answering_again(served: Handler) -> Handler:
+    """Gives a request that an SDK repeats under its invocation's id the answer that the first one had."""
+    answered: collections.OrderedDict[bytes, list[dict[str, Any]]] = collections.OrderedDict()
+
+    async def answer(scope: dict[str, Any], receive: Handler, send: Handler) -> None:
+        headers = dict(scope.get("headers") or ())
+        invocation = headers.get(b"amz-sdk-invocation-id")
+        if invocation in answered and b"attempt=1;" not in headers.get(b"amz-sdk-request", b"attempt=1;") + b";":
+            logger.warning("%s %s was repeated, and is answered as before", scope["method"], scope["path"])
+            for message in answered[invocation]:
+                await send(message)
+            return
+        if invocation is None:
+            await served(scope, receive, send)
+            return
+        sent: list[dict[str, Any]] = []
+
+        async def remember(message: dict[str, Any]) -> None:
+            sent.append(message)
+            whole = message["type"] == "http.response.body" and not message.get("more_body")
+            if whole and 200 <= sent[0].get("status", 0) <= 299:
+                answered[invocation] = sent
+                if len(answered) > REMEMBERED_ANSWERS:
+                    answered.popitem(last=False)
+            await send(message)
+
+        await served(scope, receive, remember)
+
+    return answer
 
 
 def _over_tls(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -452,3 +453,25 @@ def test_a_queue_that_demands_tls_takes_what_comes_over_loopback(deployed: Deplo
     demand(**{"aws:SecureTransport": "true"})
     with pytest.raises(ClientError, match="AccessDenied"):
         sqs.send_message(QueueUrl=url, MessageBody="{}")
+
+
+def test_what_an_sdk_repeats_is_not_done_again(deployed: Deployed) -> None:
+    """Its first answer got lost: AWS would find that the thing is there already, and so would Terraform."""
+    iam = deployed.sandbox.client("iam")
+
+    def make(path: str, invocation: str, attempt: int) -> str:
+        def overwrite(request: Any, **_: Any) -> None:
+            request.headers["amz-sdk-invocation-id"] = invocation
+            request.headers["amz-sdk-request"] = f"attempt={attempt}; max=3"
+
+        iam.meta.events.register_last("before-send.iam.CreateGroup", overwrite, "overwrite")
+        try:
+            return str(iam.create_group(GroupName="once", Path=path)["Group"]["Path"])
+        finally:
+            iam.meta.events.unregister("before-send.iam.CreateGroup", overwrite, "overwrite")
+
+    assert make("/first/", "a", 1) == "/first/"
+    assert make("/second/", "a", 2) == "/first/"
+    for invocation, attempt in (("a", 1), ("b", 2)):
+        with pytest.raises(ClientError, match="EntityAlreadyExists"):
+            make("/third/", invocation, attempt)
