@@ -193,14 +193,14 @@ def _answering_again(served: Handler) -> Handler:
     answered: collections.OrderedDict[bytes, list[dict[str, Any]]] = collections.OrderedDict()
 
     async def answer(scope: dict[str, Any], receive: Handler, send: Handler) -> None:
-        headers = dict(scope.get("headers") or ())
-        invocation = headers.get(b"amz-sdk-invocation-id")
+        headers: dict[bytes, bytes] = dict(scope.get("headers") or ())
+        invocation = headers.get(b"amz-sdk-invocation-id", b"")
         if invocation in answered and b"attempt=1;" not in headers.get(b"amz-sdk-request", b"attempt=1;") + b";":
             logger.warning("%s %s was repeated, and is answered as before", scope["method"], scope["path"])
             for message in answered[invocation]:
                 await send(message)
             return
-        if invocation is None:
+        if not invocation:
             await served(scope, receive, send)
             return
         sent: list[dict[str, Any]] = []
