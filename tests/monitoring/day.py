@@ -24,6 +24,7 @@ from chaos.traffic import subscription_event
 from metering.queues import Queue
 from monitoring.cloudwatch import Store, key
 from revenium.transport import Answer, NotSent, Transport, Unanswered
+from unit.fakes import FakeLines
 
 MIDNIGHT = 1_760_054_400.0
 HOUR, DAY = 3600.0, 86_400.0
@@ -90,6 +91,20 @@ class Tally:
     twice: int = 0
 
 
+class _Lines(FakeLines):
+    """What metering has of its connections, with `send` at their other end."""
+
+    def __init__(self, send: Callable[..., Answer], note: Callable[[int, float], None]) -> None:
+        super().__init__(lambda url, headers, body: send("POST", url, headers, body, 10.0))
+        self._note = note
+
+    def poll(self, wait: float) -> list[tuple[Any, Answer | NotSent | Unanswered]]:
+        ended = super().poll(wait)
+        for _, answer in ended:
+            self._note(answer.status if isinstance(answer, Answer) else 0, 0.02)
+        return ended
+
+
 class Simulation:
     """Runs until there is nothing left to do, or until a time."""
 
@@ -149,6 +164,7 @@ class Simulation:
         with contextlib.ExitStack() as stack:
             stack.enter_context(mock.patch("time.time", lambda: self.now))
             stack.enter_context(mock.patch.object(Transport, "send", _method(self._send)))
+            stack.enter_context(mock.patch("metering.handler.Lines", lambda _, __, note: _Lines(self._send, note)))
             stack.enter_context(mock.patch.object(Queue, "_sqs", _method(lambda: self)))
             stack.enter_context(mock.patch("metering.delivery._backoff", lambda *_: 0.0))
             stack.enter_context(mock.patch.dict(os.environ, self._environ))
