@@ -74,7 +74,7 @@ resource "aws_cloudwatch_metric_alarm" "no_decision" {
   count = contains(local.alarms, "no-decision") ? 1 : 0
 
   alarm_name          = local.alarm_names["no-decision"]
-  alarm_description   = "Revenium gives no decision about callers, and none from the last `stale_seconds` is known, or the hook fails: they are turned away, or let in with `on_error = \"allow\"`. See docs/runbook.md, \"Callers are not decided about\"."
+  alarm_description   = "Revenium gives no decision about callers, and none from the last `stale_seconds` is known, or the hook fails: they are turned away, or, where Revenium is in trouble, let in with `on_error = \"allow\"`. See docs/runbook.md, \"Callers are not decided about\"."
   comparison_operator = "GreaterThanThreshold"
   threshold           = var.monitoring.thresholds.no_decision_percent
   # Three bad periods of the last six: a single one wakes nobody, and where calls are rare they add up.

@@ -42,7 +42,8 @@ locals {
     calls = join(" + ", [for index, _ in keys(local.monitored_stages) : "FILL(calls${index}, 0)"])
     unbilled = join("", [
       "calls - FILL(delivered, 0) - FILL(skipped, 0)",
-      local.drops_lines ? " - (FILL(logged, 0) - FILL(forwarded, 0))" : "",
+      # What CloudWatch left out. Where it hands over nothing at all, the filter is gone, and nothing was left out.
+      local.drops_lines ? " - IF(FILL(forwarded, 0) > 0, FILL(logged, 0) - FILL(forwarded, 0), 0)" : "",
     ])
     missing = "unbilled - FILL(waiting, 0)"
   }

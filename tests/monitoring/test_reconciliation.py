@@ -124,3 +124,12 @@ def test_what_a_status_filter_leaves_out_is_not_missing(lost: int, instances: di
     day.run(24)
     assert day.tally.filtered > 100
     assert found(filtered, day) == (lost, lost)
+
+
+def test_a_status_filter_that_is_gone_leaves_nothing_out(instances: dict[str, Planned]) -> None:
+    """Nothing is handed over then, and no other metric says so."""
+    filtered = instances["filtered"]
+    day = a_day(filtered, statuses=("2xx",))
+    day.set(0, 24, permission=False)
+    day.run(24)
+    assert found(filtered, day) == (CALLS, CALLS)

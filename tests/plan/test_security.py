@@ -1,4 +1,5 @@
-"""What the module may do, in every plan here: no right but these, and no resource policy without its condition."""
+"""What the module may do: these rights and no others, none of them wider than what it is for, and no policy of a
+resource or a role without its condition."""
 
 import json
 import re
@@ -71,7 +72,7 @@ def test_no_right_is_wider_than_what_it_is_for(name: str, plans: dict[str, Plan]
         assert not {"NotAction", "NotResource", "NotPrincipal"} & set(statement), address
         for action in listed(statement["Action"]):
             assert "*" not in action, f"{address} allows {action}"
-            wide = [arn for arn in listed(statement["Resource"]) if arn == "*" or arn.endswith("*")]
+            wide = [arn for arn in listed(statement["Resource"]) if "*" in arn]
             assert not wide or action in ALLOWED_WILDCARDS, f"{address}: {action} on {wide}"
 
 
@@ -81,9 +82,73 @@ def test_every_exception_is_needed(plans: dict[str, Plan]) -> None:
         for plan in plans.values()
         for _, statement in role_statements(plan)
         for action in listed(statement["Action"])
-        if any(arn.endswith("*") for arn in listed(statement["Resource"]))
+        if any("*" in arn for arn in listed(statement["Resource"]))
     }
     assert used == set(ALLOWED_WILDCARDS)
+
+
+LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/locked-down"
+QUEUES = f"arn:aws:sqs:us-east-1:{ACCOUNT}:locked-down-metering"
+API_KEY = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:revenium-AbCdEf"
+APIS = "arn:aws:apigateway:us-east-1::"
+MEMORY = f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/revenium/locked-down/stage-logging/shop"
+VPC = {
+    (action, "*")
+    for action in (
+        "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+    )
+}  # fmt: skip
+TRACES = {("xray:PutTelemetryRecords", "*"), ("xray:PutTraceSegments", "*")}
+
+
+def own(function: str) -> set[tuple[str, str]]:
+    """What each function may do that is traced, and joins a VPC."""
+    group = f"{LOGS}-{function}:*"
+    return {("logs:CreateLogStream", group), ("logs:PutLogEvents", group)} | TRACES | VPC
+
+
+ALL_RIGHTS = {
+    "authorizer": own("authorizer") | {("secretsmanager:GetSecretValue", API_KEY)},
+    "metering": own("metering")
+    | {("secretsmanager:GetSecretValue", API_KEY), ("kms:Decrypt", KEY), ("kms:GenerateDataKey", KEY)}
+    | {("sqs:SendMessage", f"{QUEUES}-{queue}") for queue in ("retry", "dead-letter")}
+    | {(f"sqs:{action}", f"{QUEUES}-retry") for action in ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")},
+    "stage_logging": own("stage-logging")
+    | {(f"apigateway:{action}", f"{APIS}/restapis/f6g7h8i9j0/stages/live") for action in ("GET", "PATCH")}
+    | {("apigateway:GET", f"{APIS}/{family}/f6g7h8i9j0") for family in ("apis", "restapis")}
+    | {(f"ssm:{action}Parameter", MEMORY) for action in ("Delete", "Get", "Put")},
+}
+
+
+@pytest.mark.parametrize("function", ALL_RIGHTS)
+def test_a_function_may_do_this_and_nothing_else(function: str, plans: dict[str, Plan]) -> None:
+    """With everything switched on that gives it a right."""
+    granted = {
+        (action, arn)
+        for address, statement in role_statements(plans["locked_down"])
+        if address.startswith("module.locked_down.") and OWNER[function] in address and statement["Effect"] == "Allow"
+        for action in listed(statement["Action"])
+        for arn in listed(statement["Resource"])
+    }
+    assert granted == ALL_RIGHTS[function]
+
+
+@pytest.mark.parametrize("name", [*PLANS, "partitions"])
+def test_a_role_trusts_lambda_in_its_account_alone(name: str, plans: dict[str, Plan]) -> None:
+    """But for that of `account_logging`: API Gateway sends no account along when it takes the role."""
+    roles = {
+        address: json.loads(values["assume_role_policy"])["Statement"]
+        for address, values in plans[name].resources.items()
+        if ".aws_iam_role." in address and "aws_iam_role.own" not in address
+    }
+    assert roles
+    for address, [statement] in roles.items():
+        if "account_logging" in address:
+            assert statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
+            continue
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}, address
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}, address
 
 
 def test_what_lambda_may_do_in_the_vpc_the_functions_code_may_not(plans: dict[str, Plan]) -> None:
