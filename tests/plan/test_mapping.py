@@ -58,7 +58,6 @@ def test_each_existing_group_has_a_filter_for_every_line_and_a_permission_of_its
                     "name": filter_name,
                 },
                 f'{MODULE}.aws_lambda_permission.existing["{name}"]': {
-                    "statement_id": f"access-logs-{name}",
                     "principal": "logs.amazonaws.com",
                     "source_account": ACCOUNT,
                 },
