@@ -11,10 +11,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _PAIR = re.compile(r'"(\w+)"\s*:\s*(?:"([^"\\]*)"|(-?\d+(?:\.\d+)?))\s*,\s*')
-_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
-_NO_VALUE = ("", "-")
+_DIGITS = 15
+_DECIMAL = re.compile(rf"\d{{1,{_DIGITS}}}\.\d{{1,{_DIGITS}}}")
+_NO_VALUE = "-"
 _TEXT_LIMIT = 2048  # in the widest script, escaped twice, a record still fits into a queue message
 _FIRST_OF_OURS = "extendedRequestId"
 _WRITTEN_BY_CALLERS = {"requestId", "path", "userAgent"}
@@ -34,7 +36,7 @@ class MalformedLine(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class AccessLogRecord:
     """One call. `None` where the gateway had no value; latencies in milliseconds, lengths in bytes.
 
@@ -67,103 +69,111 @@ class AccessLogRecord:
 
 def parse(line: str) -> AccessLogRecord:
     """Raises MalformedLine for a line that is no JSON object, says no status, or says two things of one call."""
-    raw = _fields(line)
-    fields = {
-        key: str(value)[:_TEXT_LIMIT]
-        for key, value in raw.items()
-        if isinstance(value, str | int | float) and value not in _NO_VALUE
-    }
-    text = fields.get
-
-    def number(key: str) -> float | None:
-        value = fields.get(key)
-        return float(value) if value and _NUMBER.fullmatch(value) else None
-
-    def whole(key: str) -> int | None:
-        value = number(key)
-        return None if value is None else int(value)
-
-    status = whole("status") or 0
-    if not 100 <= status <= 999 and text("eventType") not in _WITHOUT_STATUS:
+    try:
+        pairs = _DECODER.decode(line)
+    except (ValueError, RecursionError):
+        pairs = _readable_part(line)
+    if not isinstance(pairs, tuple):
+        raise MalformedLine("not_json", "The line is no JSON object; the stage's log format must be the module's.")
+    fields = {}
+    trusted, long = _trusted(tuple([key for key, _ in pairs])), len(line) > _TEXT_LIMIT
+    for key, position in trusted.items():
+        value = pairs[position][1]
+        if long or type(value) is not str:
+            value = _text(value)
+        if value and value != _NO_VALUE:
+            fields[key] = value
+    value_of = fields.get
+    event_type = value_of("eventType")
+    status = _whole(value_of("status")) or 0
+    if not 100 <= status <= 999 and event_type not in _WITHOUT_STATUS:
         raise MalformedLine("no_status", "The line has no HTTP status under `status`; the log format must have one.")
-    time = number("requestTimeEpoch")
-    route_key = _route_path(text("routeKey"))
+    time = _number(value_of("requestTimeEpoch"))
+    resource_path, route_key = value_of("resourcePath"), _route_path(value_of("routeKey"))
     return AccessLogRecord(
         status=status,
-        extended_request_id=text("extendedRequestId"),
-        client_id=text("clientId"),
-        principal_id=text("principalId"),
-        method=text("httpMethod"),
-        path=text("path"),
+        extended_request_id=value_of("extendedRequestId"),
+        client_id=value_of("clientId"),
+        principal_id=value_of("principalId"),
+        method=value_of("httpMethod"),
+        path=value_of("path"),
         # A WebSocket's `$default` is a route like its others; an HTTP API's is whatever no other route takes.
-        route=text("resourcePath") or (route_key if route_key != "$default" or text("eventType") else None),
-        route_key=text("resourcePath") or route_key,
-        api_id=text("apiId"),
-        error_type=text("errorType"),
-        event_type=text("eventType"),
-        source_ip=text("sourceIp"),
-        user_agent=text("userAgent"),
-        protocol=text("protocol"),
-        response_length=whole("responseLength"),
-        response_latency=number("responseLatency"),
-        integration_latency=number("integrationLatency"),
+        route=resource_path or (route_key if route_key != "$default" or event_type else None),
+        route_key=resource_path or route_key,
+        api_id=value_of("apiId"),
+        error_type=value_of("errorType"),
+        event_type=event_type,
+        source_ip=value_of("sourceIp"),
+        user_agent=value_of("userAgent"),
+        protocol=value_of("protocol"),
+        response_length=_whole(value_of("responseLength")),
+        response_latency=_number(value_of("responseLatency")),
+        integration_latency=_number(value_of("integrationLatency")),
         # Seconds on HTTP APIs by some accounts, milliseconds by others: ten digits are seconds.
         time=time * 1000 if time is not None and time < 1e11 else time,
-        unrouted="routeKey" in raw and "routeKey" not in fields and "resourcePath" not in fields,
+        unrouted="routeKey" in trusted and not route_key and not resource_path,
         fields=fields,
     )
 
 
-def _fields(line: str) -> dict[str, object]:
-    try:
-        found = _DECODER.decode(line)
-    except (ValueError, RecursionError):
-        found = _readable_part(line)
-    if not isinstance(found, _Object):
-        raise MalformedLine("not_json", "The line is no JSON object; the stage's log format must be the module's.")
-    if found.pairs and found.pairs[0][0] == _FIRST_OF_OURS:
-        return _trusted_of_ours(found.pairs)
-    return _trusted_of_others(found.pairs)
+def _text(value: object) -> str:
+    return str(value)[:_TEXT_LIMIT] if isinstance(value, str | int | float) else ""
 
 
-@dataclass
-class _Object:
-    """A JSON object as it stands: with the order of its keys, and with keys that stand twice."""
-
-    pairs: list[tuple[str, object]]
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_Object)
+def _number(text: str | None) -> float | None:
+    if text is None or not text.isascii():
+        return None
+    if text.isdecimal():
+        return int(text) if len(text) <= _DIGITS else None
+    return float(text) if _DECIMAL.fullmatch(text) else None
 
 
-def _trusted_of_ours(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _whole(text: str | None) -> int | None:
+    value = _number(text)
+    return None if value is None else int(value)
+
+
+# An object is a tuple of its pairs as they stand: with the order of its keys, and with keys that stand twice.
+_DECODER = json.JSONDecoder(object_pairs_hook=tuple)
+
+
+@lru_cache(maxsize=64)
+def _trusted(keys: tuple[str, ...]) -> Mapping[str, int]:
+    """The keys that can be relied on, and where their values stand. A stage's lines all have the same keys, but for
+    those with which a caller tries something."""
+    if keys and keys[0] == _FIRST_OF_OURS:
+        return _trusted_of_ours(keys)
+    return _trusted_of_others(keys)
+
+
+def _trusted_of_ours(keys: tuple[str, ...]) -> dict[str, int]:
     """What a caller cannot have written, and what he may write."""
-    fields: dict[str, object] = {}
+    trusted: dict[str, int] = {}
     added = behind = False
-    for key, value in pairs:
+    for position, key in enumerate(keys):
         behind = behind or key in _WRITTEN_BY_CALLERS
         added = added or key not in _WRITTEN_BY_THE_GATEWAY
         if key in _WRITTEN_BY_CALLERS or not (behind or (added and key in _WRITTEN_BY_THE_GATEWAY)):
-            fields.setdefault(key, value)
-    return fields
+            trusted.setdefault(key, position)
+    return trusted
 
 
-def _trusted_of_others(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _trusted_of_others(keys: tuple[str, ...]) -> dict[str, int]:
     """The same of a line in another format, of which only the template's keys count behind a caller's field.
 
     Of one that stands twice there, the last is the gateway's, unless another field of a caller's stands behind the
     first: then each of the two may be either's.
     """
-    callers = [position for position, (key, _) in enumerate(pairs) if key in _WRITTEN_BY_CALLERS]
-    start, end = (callers[0], callers[-1]) if callers else (len(pairs), 0)
-    fields: dict[str, object] = {}
-    for key, value in pairs[:start]:
-        fields.setdefault(key, value)
+    callers = [position for position, key in enumerate(keys) if key in _WRITTEN_BY_CALLERS]
+    start, end = (callers[0], callers[-1]) if callers else (len(keys), 0)
+    trusted: dict[str, int] = {}
+    for position, key in enumerate(keys[:start]):
+        trusted.setdefault(key, position)
     behind: dict[str, int] = {}
-    for position, (key, value) in enumerate(pairs[start:], start):
+    for position, key in enumerate(keys[start:], start):
         if key in _WRITTEN_BY_CALLERS:
-            fields.setdefault(key, value)
-        elif key in _TEMPLATE and (key in behind or key not in fields):
+            trusted.setdefault(key, position)
+        elif key in _TEMPLATE and (key in behind or key not in trusted):
             if key in behind and end > behind[key]:
                 raise MalformedLine(
                     "ambiguous",
@@ -171,11 +181,11 @@ def _trusted_of_others(pairs: list[tuple[str, object]]) -> dict[str, object]:
                     "cannot be told. Set the stage to a format of the module, which has those fields last.",
                 )
             behind.setdefault(key, position)
-            fields[key] = value
-    return fields
+            trusted[key] = position
+    return trusted
 
 
-def _readable_part(line: str) -> _Object | None:
+def _readable_part(line: str) -> tuple[tuple[str, object], ...] | None:
     """The pairs in front of the place where the JSON breaks.
 
     A quote in a user agent must not take a call off the bill: our formats have all that billing needs in front
@@ -186,7 +196,7 @@ def _readable_part(line: str) -> _Object | None:
     while position and (pair := _PAIR.match(line, position)):
         pairs.append((pair[1], pair[3] if pair[2] is None else pair[2]))
         position = pair.end()
-    return _Object(pairs) if {_FIRST_OF_OURS, "status"} <= {key for key, _ in pairs} else None
+    return tuple(pairs) if {_FIRST_OF_OURS, "status"} <= {key for key, _ in pairs} else None
 
 
 def _route_path(route_key: str | None) -> str | None:

@@ -1,11 +1,12 @@
 """Delivers usage to Revenium: concurrently, within a deadline, and with an outcome for every single record."""
 
-import heapq
+import math
 import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
+from heapq import heappop, heappush
 from itertools import count, islice
 from typing import NamedTuple, TypeVar
 
@@ -24,6 +25,8 @@ _BACKOFF_BASE, _BACKOFF_CAP = 0.2, 2.0
 _LONGEST_RETRY_AFTER = 5.0  # a longer wait is the queue's: here it would be paid for as Lambda time
 _SHORTEST_CALL = 1.0
 _IN_LINE = 32  # with 1,000 requests a second, as many milliseconds without the CPU cost no place in the line
+_TOGETHER = 0.005  # seconds: those whose turn is so near go with the one whose turn it is, as waking up for each costs
+_CHUNK = 32
 _AT_FIRST = 8  # records, and one more for each request that is taken: what 500 instances at once learn by is 429s
 _LONGEST_POLL = 60.0  # every exchange ends before
 _QUEUES_SHARE = 0.9  # of the account's rate; what is left keeps fresh usage going while a backlog is sent
@@ -71,17 +74,17 @@ class Deliverer:
         self._breaker = Breaker(_FAILURES, _OPEN_FIRST, _OPEN_LONGEST)
         self._log_pace = Pace(settings.requests_per_second)
         self._queue_pace = Pace(settings.requests_per_second * _QUEUES_SHARE / settings.retry_concurrency)
-        self._at_once = _AT_FIRST
+        self._at_once = min(_AT_FIRST, settings.connections)
 
     def deliver(self, usages: Iterable[Usage], deadline: float, from_queue: bool = False) -> Iterator[Outcome]:
         """One outcome per usage, as they come about, the last at `deadline` (time.monotonic).
 
-        `usages` is asked for the next one when there is room for it, so that a large event is read while its first
+        `usages` is asked for the next few when there is room for one, so that a large event is read while its first
         lines are under way. Straight from the log, any number of instances may be at work: the first 429 sends the rest
         of the batch to the queue. `from_queue`, at most `retry_concurrency` are: they share the account's rate, and
         slow down.
         """
-        numbered = enumerate(usages)
+        numbered = _in_chunks(enumerate(usages))
         self._lines.poll(0.0)  # lets go of connections that the server closed since the last batch
         if self._breaker.wants_probe():
             yield from self._deliver_all(islice(numbered, 1), deadline, from_queue)
@@ -96,65 +99,73 @@ class Deliverer:
         """Keeps as many records under way as there are connections, and no more of them in line for their turn than
         makes up for a moment without the CPU: an instance has the connections open that its rate needs."""
         batch = _Batch(deadline, from_queue, self._breaker, self._queue_pace if from_queue else self._log_pace)
+        line = batch.line
         while True:
-            most = min(self._at_once, self._settings.connections)
-            while len(batch.line) < _IN_LINE and batch.under_way < most and not batch.stopped:
+            while len(line) < _IN_LINE and batch.under_way < self._at_once and not batch.stopped:
                 following = next(numbered, None)
                 if following is None:
                     break
                 batch.under_way += 1
                 number, usage = following
-                yield from self._go_on(_Task(number, usage, self._deliver(usage, batch)), None, batch)
-            if batch.stopped:
-                # Nobody waits for a turn that will not come.
-                while batch.line:
-                    yield from self._go_on(batch.line.next(), False, batch)
+                if outcome := self._go_on((number, usage, self._deliver(number, usage, batch)), None, batch):
+                    yield outcome
+            # Nobody waits for a turn that will not come.
+            until = math.inf if batch.stopped else time.monotonic()
+            if line and line[0][0] <= until:
+                until += _TOGETHER
+            while line and line[0][0] <= until:
+                _, _, task = heappop(line)
+                if outcome := self._go_on(task, None, batch):
+                    yield outcome
             if not batch.under_way:
                 break
-            now = time.monotonic()
-            while batch.line and batch.line.due <= now:
-                yield from self._go_on(batch.line.next(), not batch.stopped, batch)
-            for task, result in self._lines.poll(batch.line.due - time.monotonic() if batch.line else _LONGEST_POLL):
-                yield from self._go_on(task, result, batch)
+            for task, result in self._lines.poll(line[0][0] - time.monotonic() if line else _LONGEST_POLL):
+                if outcome := self._go_on(task, result, batch):
+                    yield outcome
         if batch.stopped:
             for number, usage in numbered:
                 yield self._not_begun(number, usage, batch)
 
-    def _go_on(self, task: "_Task", result: "_Result", batch: "_Batch") -> Iterator[Outcome]:
-        """Runs a record's delivery until it has to wait, for its turn or for an answer, or until its end."""
+    def _go_on(self, task: "_Task", result: "_Result", batch: "_Batch") -> Outcome | None:
+        """Runs a record's delivery until it has to wait, for its turn or an answer; gives the outcome at its end."""
+        number, usage, steps = task
         try:
-            while True:
-                wanted = task.steps.send(result)
-                if isinstance(wanted, _Post):
-                    self._lines.begin(task, wanted.path, wanted.headers, wanted.body, wanted.timeout)
-                    return
-                if wanted > 0:
-                    batch.line.join(time.monotonic() + wanted, task)
-                    return
-                result = not batch.stopped
+            wanted = steps.send(result)
+            if isinstance(wanted, float):
+                heappush(batch.line, (time.monotonic() + wanted, next(batch.order), task))
+            else:
+                self._lines.begin(task, *wanted)
+            return None
         except StopIteration as end:
             outcome: Outcome = end.value
         except Exception as error:  # noqa: BLE001 - a fault of ours in one record must not take the others along
             log("ERROR", "A record could not be processed", error=repr(error))
-            outcome = Outcome(Verdict.RETRY, task.usage, "internal_error")
+            outcome = Outcome(Verdict.RETRY, usage, "internal_error", number=number)
         batch.under_way -= 1
-        yield outcome._replace(number=task.number)
+        return outcome
 
     def _not_begun(self, number: int, usage: Usage, batch: "_Batch") -> Outcome:
         if usage.api != self._settings.api:
-            return _api_changed(usage)._replace(number=number)
+            return _api_changed(number, usage)
         return Outcome(Verdict.RETRY, usage, batch.stopped, number=number)
 
-    def _deliver(self, usage: Usage, batch: "_Batch") -> "_Steps[Outcome]":
+    def _deliver(self, number: int, usage: Usage, batch: "_Batch") -> "_Steps[Outcome]":
         if usage.api != self._settings.api:
-            return _api_changed(usage)
+            return _api_changed(number, usage)
         for done, call in enumerate(usage.calls):
             failure = yield from self._send(call, usage, batch)
             if failure:
                 batch.failed(failure)
-                return _outcome(replace(usage, calls=usage.calls[done:]), failure)
+                return Outcome(
+                    failure.verdict,
+                    replace(usage, calls=usage.calls[done:]),
+                    failure.reason,
+                    failure.detail,
+                    failure.retry_after,
+                    number,
+                )
         batch.succeeded()
-        return Outcome(Verdict.DELIVERED, Usage(usage.api, usage.transaction_id, (), usage.time))
+        return Outcome(Verdict.DELIVERED, Usage(usage.api, usage.transaction_id, (), usage.time), number=number)
 
     def _send(self, call: Call, usage: Usage, batch: "_Batch") -> "_Steps[_Failure | None]":
         """One call, tried again within the invocation where that may help; None when Revenium has it."""
@@ -163,9 +174,14 @@ class Deliverer:
         attempt = 0
         while attempt < _ATTEMPTS:
             backoff = _backoff(attempt, failure.retry_after) if attempt and failure else 0.0
-            turn = batch.pace.turn(batch.deadline - time.monotonic() - _SHORTEST_CALL)
-            if turn is None or not batch.has_time_for(max(backoff, turn)) or not (yield max(backoff, turn)):
+            within = batch.deadline - time.monotonic() - _SHORTEST_CALL
+            turn = batch.pace.turn(within)
+            if turn is None or max(backoff, turn) > within:
                 return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
+            if backoff or turn:
+                yield max(backoff, turn)
+            if batch.stopped:
+                return failure or _Failure(Verdict.RETRY, batch.stopped)
             try:
                 key = self._api_key.value()
             except SecretUnavailable as error:
@@ -176,7 +192,11 @@ class Deliverer:
             remaining = batch.deadline - time.monotonic()
             if batch.stopped or remaining < _SHORTEST_CALL:
                 return failure or _Failure(Verdict.RETRY, batch.stopped or "deadline")
-            failure = yield from self._exchange(call, usage, key, min(remaining, self._settings.request_timeout))
+            headers = {"x-api-key": key, "Content-Type": "application/json"}
+            if call.idempotency_key:
+                headers["Idempotency-Key"] = call.idempotency_key
+            timeout = min(remaining, self._settings.request_timeout)
+            failure = self._judged((yield call.path, headers, call.body.encode(), timeout), usage.api)
             if failure is None:
                 batch.pace.taken()
                 self._at_once = min(self._at_once + 1, self._settings.connections)
@@ -192,7 +212,7 @@ class Deliverer:
                 failure = None
             elif failure.reason == "http_429" and not batch.from_queue:
                 batch.stop("rate_limited")
-                self._at_once = _AT_FIRST
+                self._at_once = min(_AT_FIRST, self._settings.connections)
                 return failure
             elif failure.retry_after > _LONGEST_RETRY_AFTER:
                 return failure
@@ -200,19 +220,18 @@ class Deliverer:
                 attempt += 1
         return failure
 
-    def _exchange(self, call: Call, usage: Usage, key: str, timeout: float) -> "_Steps[_Failure | None]":
-        headers = {"x-api-key": key, "Content-Type": "application/json"}
-        if call.idempotency_key:
-            headers["Idempotency-Key"] = call.idempotency_key
-        answer = yield _Post(call.path, headers, call.body.encode(), timeout)
-        if isinstance(answer, NotSent):
-            return _Failure(Verdict.RETRY, "unreachable", str(answer))
-        if isinstance(answer, Unanswered):
-            return self._unanswered(usage.api, str(answer))
-        assert isinstance(answer, Answer)
-        if may_have_counted(usage.api, answer.status):
-            return self._unanswered(usage.api, f"HTTP {answer.status}")
-        return classify(answer)
+    def _judged(self, result: "_Result", api: str) -> _Failure | None:
+        """What an exchange's end means for the record; None is success."""
+        if isinstance(result, Answer) and 200 <= result.status <= 299:
+            return None
+        if isinstance(result, NotSent):
+            return _Failure(Verdict.RETRY, "unreachable", str(result))
+        if isinstance(result, Unanswered):
+            return self._unanswered(api, str(result))
+        assert result is not None
+        if may_have_counted(api, result.status):
+            return self._unanswered(api, f"HTTP {result.status}")
+        return classify(result)
 
     def _unanswered(self, api: str, detail: str) -> _Failure:
         # v1 has no idempotency key: a call that may have arrived is set aside by default, not billed twice.
@@ -220,48 +239,17 @@ class Deliverer:
         return _Failure(Verdict.RETRY if again else Verdict.DEAD, "unanswered", detail)
 
 
-class _Post(NamedTuple):
-    """A step of a delivery: what is to be sent. It goes on with what became of it."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    timeout: float
-
-
-_Result = Answer | NotSent | Unanswered | bool | None
+_Result = Answer | NotSent | Unanswered | None
 _T = TypeVar("_T")
-# A step is a _Post, or seconds to wait, after which it goes on with False where the batch has stopped meanwhile.
-_Steps = Generator[_Post | float, _Result, _T]
+# A step is seconds to wait, or what Lines.begin sends; with what became of that it goes on.
+_Steps = Generator[float | tuple[str, Mapping[str, str], bytes, float], _Result, _T]
+_Task = tuple[int, Usage, _Steps[Outcome]]  # a record under way, with its number
 
 
-class _Task(NamedTuple):
-    """A record under way."""
-
-    number: int
-    usage: Usage
-    steps: "_Steps[Outcome]"
-
-
-class _Line:
-    """Who waits for a time, the next one first."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[float, int, _Task]] = []
-        self._order = count()
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    @property
-    def due(self) -> float:
-        return self._waiting[0][0]
-
-    def join(self, due: float, task: _Task) -> None:
-        heapq.heappush(self._waiting, (due, next(self._order), task))
-
-    def next(self) -> _Task:
-        return heapq.heappop(self._waiting)[2]
+def _in_chunks(items: Iterator[_T]) -> Iterator[_T]:
+    """A line that is read between two requests finds the CPU's caches full of them, and takes half as long again."""
+    while chunk := list(islice(items, _CHUNK)):
+        yield from chunk
 
 
 class _Batch:
@@ -273,7 +261,8 @@ class _Batch:
         self.pace = pace
         self.stopped = ""
         self.under_way = 0
-        self.line = _Line()
+        self.line: list[tuple[float, int, _Task]] = []  # who waits, as a heap by the time until when
+        self.order = count()
         self._breaker = breaker
 
     def stop(self, reason: str) -> bool:
@@ -291,10 +280,6 @@ class _Batch:
         if not answered and self._breaker.failed(failure.reason):
             self.stop(self._breaker.reason)
 
-    def has_time_for(self, seconds: float) -> bool:
-        """Whether the deadline leaves time for a call after so long a wait."""
-        return time.monotonic() + seconds + _SHORTEST_CALL <= self.deadline
-
 
 def classify(answer: Answer) -> _Failure | None:
     """What an answer means for the record; None is success.
@@ -302,9 +287,10 @@ def classify(answer: Answer) -> _Failure | None:
     By Revenium's rules: `x-should-retry` decides where it is sent; 401 and 403 are the key's fault; 408, 429, 5xx
     and a 409 with `Retry-After` pass; every other answer, a redirect too, will be the same next time.
     """
-    status, should_retry = answer.status, answer.headers.get("x-should-retry", "").lower()
+    status = answer.status
     if 200 <= status <= 299:
         return None
+    should_retry = answer.headers.get("x-should-retry", "").lower()
     detail = f"HTTP {status} {answer.body}".strip()[:_DETAIL_LIMIT]
     retry_after = _seconds(answer.headers.get("retry-after"))
     if status in (401, 403):
@@ -323,12 +309,9 @@ def may_have_counted(api: str, status: int) -> bool:
     return api == "v1" and (status == 408 or (status >= 500 and status != 503))
 
 
-def _api_changed(usage: Usage) -> Outcome:
-    return Outcome(Verdict.DEAD, usage, "api_changed", f"Queued for {usage.api}; set that API and redrive.")
-
-
-def _outcome(usage: Usage, failure: _Failure) -> Outcome:
-    return Outcome(failure.verdict, usage, failure.reason, failure.detail, failure.retry_after)
+def _api_changed(number: int, usage: Usage) -> Outcome:
+    detail = f"Queued for {usage.api}; set that API and redrive."
+    return Outcome(Verdict.DEAD, usage, "api_changed", detail, number=number)
 
 
 def _backoff(attempt: int, retry_after: float, jitter: Callable[[float, float], float] = random.uniform) -> float:

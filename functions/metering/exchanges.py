@@ -1,6 +1,6 @@
 """What Revenium answered, and how fast: noted for each request, read once for each invocation."""
 
-from collections import Counter, deque
+from collections import Counter
 
 # The metrics' names. `Revenium4xx` is every other answer below 500, a redirect too.
 _CLASSES = ("Revenium2xx", "Revenium429", "Revenium4xx", "Revenium5xx", "ReveniumUnanswered")
@@ -10,7 +10,7 @@ class Exchanges:
     """The lines note, the handler takes."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[int, float]] = deque()
+        self._seen: list[tuple[int, float]] = []
 
     def note(self, status: int, seconds: float) -> None:
         """`status` 0 is none: no connection, or no answer."""
@@ -18,16 +18,11 @@ class Exchanges:
 
     def take(self) -> tuple[dict[str, int], list[float]]:
         """How many answers of each class since the last time, also where it is none, and their latencies in ms."""
-        statuses: Counter[int] = Counter()
-        milliseconds = []
-        while self._seen:
-            status, seconds = self._seen.popleft()
-            statuses[status] += 1
-            milliseconds.append(seconds * 1000)
+        seen, self._seen = self._seen, []
         counts = dict.fromkeys(_CLASSES, 0)
-        for status, number in statuses.items():
+        for status, number in Counter([status for status, _ in seen]).items():
             counts[_class_of(status)] += number
-        return counts, milliseconds
+        return counts, [seconds * 1000 for _, seconds in seen]
 
 
 def _class_of(status: int) -> str:

@@ -19,7 +19,7 @@ from revenium.transport import Answer, NotSent, Transport, Unanswered, describe
 
 Ended = tuple[Any, Answer | NotSent | Unanswered]
 
-_READ = 64 * 1024
+_READ = 16 * 1024
 _ADDRESSES_FOR = 10.0  # seconds that a looked-up name holds: one look-up for all connections of a batch
 _ON_THE_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 

@@ -25,7 +25,7 @@ class QueueRefused(Exception):
     """SQS did not take what it was given; nothing may be forgotten that was to be in it."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class LogEvent:
     """A CloudWatch log event: its id (stable over redelivery) and the line."""
 

@@ -65,9 +65,10 @@ class Rules:
 
     def source(self, api_id: str | None, route: str | None) -> str | None:
         """The source id of the most specific entry."""
-        for key in (f"{api_id} {route}", str(api_id), ""):
-            if key in self.sources:
-                return self.sources[key]
+        if self.sources:
+            for key in (f"{api_id} {route}", str(api_id), ""):
+                if key in self.sources:
+                    return self.sources[key]
         return None
 
     def elements_of(self, fields: Mapping[str, str]) -> dict[str, str]:

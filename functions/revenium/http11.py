@@ -6,6 +6,7 @@ half of the metering function's time, and importing that took a sixth of the aut
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 BODY_LIMIT = 64 * 1024
 _HEAD_LIMIT = 64 * 1024
@@ -19,23 +20,43 @@ _END = b"\r\n\r\n"
 
 
 def request(method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-    """The whole request; `host` goes into it where `headers` name none.
+    """The whole request; `host` goes into it unless `headers` have a `Host`.
 
     Raises ValueError for what cannot be sent as it is, such as a line break in a header.
     """
+    start = _start(method, target, "" if "Host" in headers else host, tuple(headers))
+    if _NO_VALUE.search("".join(headers.values())):
+        raise ValueError("a header that would be another's")
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+    return f"{start}{lines}{length}\r\n".encode("latin-1") + (body or b"")
+
+
+@lru_cache(maxsize=64)
+def _start(method: str, target: str, host: str, names: tuple[str, ...]) -> str:
+    """What is the same in many requests, checked once."""
     if not _TARGET.fullmatch(target):
         raise ValueError("a target that is no printable ASCII")
-    lines = [f"{method} {target} HTTP/1.1"]
-    if "host" not in map(str.lower, headers):
-        lines.append(f"Host: {host}")
-    lines.append("Accept-Encoding: identity")
-    if body is not None:
-        lines.append(f"Content-Length: {len(body)}")
-    for name, value in headers.items():
-        if not _NAME.fullmatch(name) or _NO_VALUE.search(value):
-            raise ValueError("a header that would be another's")
-        lines.append(f"{name}: {value}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+    if not all(map(_NAME.fullmatch, names)):
+        raise ValueError("a header that would be another's")
+    named = f"Host: {host}\r\n" if host else ""
+    return f"{method} {target} HTTP/1.1\r\n{named}Accept-Encoding: identity\r\n"
+
+
+# A server says much the same each time: what varies between two answers is a line or two.
+@lru_cache(maxsize=64)
+def _read_status(line: str) -> tuple[int, bool]:
+    """The status, and whether the connection stays open unless a header says otherwise."""
+    found = _STATUS.fullmatch(line)
+    if not found:
+        raise ValueError("no HTTP/1 status")
+    return int(found[2]), found[1] == "1"
+
+
+@lru_cache(maxsize=64)
+def _read_header(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.lower(), value.strip(" \t")
 
 
 class Answer:
@@ -46,16 +67,15 @@ class Answer:
     another request, once the answer is whole.
     """
 
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.reusable = False
-        self._received = b""
-        self._body = bytearray()
-        self._left: int | None = None  # bytes of the body, or of the chunk; None: until the connection ends
-        self._chunked = False
-        self._trailing = False
-        self._broken = False
+    status = 0
+    reusable = False
+    headers: Mapping[str, str] = {}
+    _received = b""
+    _body = b""
+    _left: int | None = None  # bytes of the body, or of the chunk; None: until the connection ends
+    _chunked = False
+    _trailing = False
+    _broken = False
 
     @property
     def body(self) -> str:
@@ -70,12 +90,12 @@ class Answer:
             return self._ended()
         self._received = self._received + data if self._received else data
         while not self.status:
-            end = self._received.find(_END)
-            if end < 0:
-                if len(self._received) > _HEAD_LIMIT:
+            head, end, rest = self._received.partition(_END)
+            if not end:
+                if len(head) > _HEAD_LIMIT:
                     raise ValueError("headers without an end")
                 return False
-            head, self._received = self._received[:end], self._received[end + len(_END) :]
+            self._received = rest
             self._read_head(head.decode("latin-1"))
         whole = self._take_chunks() if self._chunked else self._take()
         if len(self._body) > BODY_LIMIT or (whole and self._received):
@@ -97,20 +117,16 @@ class Answer:
 
     def _read_head(self, head: str) -> None:
         first, *lines = head.split("\r\n")
-        found = _STATUS.fullmatch(first)
-        if not found:
-            raise ValueError("no HTTP/1 status")
-        if found[2][0] == "1":
+        status, keeps_alive = _read_status(first)
+        if status < 200:
             return  # an interim answer: the one that counts is still to come
-        pairs = [line.partition(":") for line in lines]
-        headers = {name.lower(): value.strip(" \t") for name, _, value in pairs}
-        if len(headers) != len(pairs):
+        headers = dict(map(_read_header, lines))
+        if len(headers) != len(lines):
             headers = {}
-            for name, _, value in pairs:
-                name, value = name.lower(), value.strip(" \t")
+            for name, value in map(_read_header, lines):
                 headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        self.status, self.headers = int(found[2]), headers
-        self.reusable = found[1] == "1" and "close" not in headers.get("connection", "").lower()
+        self.status, self.headers = status, headers
+        self.reusable = keeps_alive and "close" not in headers.get("connection", "").lower()
         self._left = self._frame(headers)
 
     def _frame(self, headers: Mapping[str, str]) -> int | None:
@@ -124,14 +140,15 @@ class Answer:
         return int(length) if length.isdecimal() and len(length) < 16 else None
 
     def _take(self) -> bool:
+        received, self._received = self._received, b""
         if self._left is None:
-            self._body += self._received
-            self._received = b""
+            self._body += received
             return False
-        part, self._received = self._received[: self._left], self._received[self._left :]
-        self._body += part
-        self._left -= len(part)
-        return self._left == 0
+        self._body += received[: self._left]
+        self._left -= len(received)
+        if self._left < 0:
+            self._received = received[self._left :]
+        return self._left <= 0
 
     def _take_chunks(self) -> bool:
         while len(self._body) <= BODY_LIMIT:

@@ -16,7 +16,7 @@ from revenium import http11
 CONNECT_TIMEOUT = 3.0
 # A function that sleeps between invocations finds its connections dead without having seen them close.
 IDLE_LIMIT = 30.0
-_READ = 64 * 1024
+_READ = 16 * 1024
 _PORTS = {"http": 80, "https": 443}
 
 

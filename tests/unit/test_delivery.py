@@ -1,6 +1,7 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -292,7 +293,7 @@ def test_a_large_batch_is_read_as_it_goes_out_and_not_before() -> None:
 
     outcomes = Deliverer(settings(connections=4), FakeLines(), FakeKey()).deliver(reading(), soon())  # type: ignore[arg-type]
     assert next(outcomes).verdict is Verdict.DELIVERED
-    assert len(read) < 10
+    assert len(read) < 100
     assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED] * 999
 
 
@@ -309,7 +310,25 @@ def test_only_as_many_wait_for_their_turn_as_a_moment_without_the_cpu_costs_plac
     sender._at_once = 128
     outcomes = sender.deliver(reading(), soon(60))
     next(outcomes)
-    assert len(read) < 40
+    assert len(read) < 100
+
+
+def test_turns_that_are_near_each_other_are_taken_together_and_none_is_taken_twice() -> None:
+    """Waking up for each took more of the CPU than sending."""
+    lines = FakeLines()
+    waits: list[float] = []
+
+    def poll(wait: float) -> Any:
+        waits.append(wait)
+        return FakeLines.poll(lines, wait)
+
+    lines.poll = poll  # type: ignore[method-assign]
+    began = time.monotonic()
+    sender = Deliverer(settings(connections=128, requests_per_second=1000), lines, FakeKey())  # type: ignore[arg-type]
+    outcomes = list(sender.deliver([usage(number) for number in range(100)], soon()))
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED] * 100
+    assert time.monotonic() - began > 0.18, "200 requests at 1,000 a second, of which the last may be 5 ms early"
+    assert sum(wait > 0 for wait in waits) < 100
 
 
 def test_a_call_takes_the_configured_time_and_never_more_than_there_is() -> None:

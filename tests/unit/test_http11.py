@@ -21,11 +21,11 @@ def fed(*parts: bytes) -> tuple[Answer, bool]:
 def test_a_request_is_what_http_says() -> None:
     sent = request("POST", "/meter?a=b", "host:1", {"x-api-key": "k", "Content-Type": "application/json"}, b"{}")
     assert sent == (
-        b"POST /meter?a=b HTTP/1.1\r\nHost: host:1\r\nAccept-Encoding: identity\r\nContent-Length: 2\r\n"
-        b"x-api-key: k\r\nContent-Type: application/json\r\n\r\n{}"
+        b"POST /meter?a=b HTTP/1.1\r\nHost: host:1\r\nAccept-Encoding: identity\r\n"
+        b"x-api-key: k\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     )
-    assert request("GET", "/", "host", {"HOST": "other"}, None) == (
-        b"GET / HTTP/1.1\r\nAccept-Encoding: identity\r\nHOST: other\r\n\r\n"
+    assert request("GET", "/", "host", {"Host": "other"}, None) == (
+        b"GET / HTTP/1.1\r\nAccept-Encoding: identity\r\nHost: other\r\n\r\n"
     )
 
 

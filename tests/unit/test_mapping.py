@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ RECORD = AccessLogRecord(
 
 
 def changed(**changes: Any) -> AccessLogRecord:
-    return AccessLogRecord(**{**RECORD.__dict__, **changes})
+    return replace(RECORD, **changes)
 
 
 def bodies(record: AccessLogRecord, api: str = "v2") -> list[dict[str, Any]]:
