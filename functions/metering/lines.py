@@ -24,12 +24,26 @@ _ADDRESSES_FOR = 10.0  # seconds that a looked-up name holds: one look-up for al
 _ON_THE_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
-class _Exchange:
-    """One request under way; `sent` once a byte of it may have reached the server."""
+class _Connection:
+    """A connection and the exchange on it, if any; `go_on` is what is to be done as soon as the socket is ready.
 
-    __slots__ = ("answer", "began", "connect_deadline", "deadline", "request", "sent", "token")
+    `sent` once a byte of the request may have reached the server. Until then the exchange ends at `connect_deadline`.
+    """
 
-    def __init__(self, token: Any, request: bytes, now: float, timeout: float) -> None:
+    __slots__ = (
+        *("addresses", "answer", "began", "connect_deadline", "deadline", "go_on", "interest", "request", "sent"),
+        *("socket", "token", "used"),
+    )
+
+    def __init__(self, addresses: list[Any]) -> None:
+        self.addresses = addresses
+        self.socket: socket.socket | None = None
+        self.interest = 0
+        self.go_on: Callable[[_Connection], None]
+        self.used = 0.0
+        self.answer: http11.Answer | None = None  # None: nobody waits for one
+
+    def take(self, token: Any, request: bytes, now: float, timeout: float) -> None:
         self.token = token
         self.request = request
         self.answer = http11.Answer()
@@ -37,18 +51,6 @@ class _Exchange:
         self.deadline = now + timeout
         self.connect_deadline = now + min(timeout, transport.CONNECT_TIMEOUT)
         self.sent = False
-
-
-class _Connection:
-    """A connection; `go_on` is what is to be done as soon as the socket is ready."""
-
-    def __init__(self, exchange: _Exchange, addresses: list[Any]) -> None:
-        self.exchange: _Exchange | None = exchange
-        self.addresses = addresses
-        self.socket: socket.socket | None = None
-        self.interest = 0
-        self.go_on: Callable[[_Connection], None]
-        self.used = 0.0
 
 
 class Lines:
@@ -85,23 +87,22 @@ class Lines:
         except ValueError as error:
             self._finish(token, now, NotSent(describe(error)))
             return
-        exchange = _Exchange(token, request, now, timeout)
         connection = self._take_idle()
         if connection:
-            connection.exchange = exchange
-            self._busy.add(connection)
-            self._soonest = min(self._soonest, exchange.deadline)
-            self._guarded(connection, self._write)
-            return
-        try:
-            addresses = self._look_up()
-        except (OSError, ValueError) as error:  # ValueError: a name that IDNA does not know
-            self._finish(token, now, NotSent(describe(error)))
-            return
-        connection = _Connection(exchange, list(addresses))
+            connection.take(token, request, now, timeout)
+            self._soonest = min(self._soonest, connection.deadline)
+            go_on = self._write
+        else:
+            try:
+                connection = _Connection(list(self._look_up()))
+            except (OSError, ValueError) as error:  # ValueError: a name that IDNA does not know
+                self._finish(token, now, NotSent(describe(error)))
+                return
+            connection.take(token, request, now, timeout)
+            self._soonest = min(self._soonest, connection.connect_deadline)
+            go_on = self._connect
         self._busy.add(connection)
-        self._soonest = min(self._soonest, exchange.connect_deadline)
-        self._guarded(connection, self._connect)
+        self._guarded(connection, go_on)
 
     def poll(self, wait: float) -> list[Ended]:
         """Works on all exchanges for up to `wait` seconds, and gives those that ended, as soon as one has."""
@@ -151,7 +152,7 @@ class Lines:
         raise error
 
     def _connected(self, connection: _Connection) -> None:
-        assert connection.socket is not None and connection.exchange is not None
+        assert connection.socket is not None
         if code := connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._close(connection)
             if not connection.addresses:
@@ -172,20 +173,18 @@ class Lines:
         self._guarded(connection, self._write)
 
     def _write(self, connection: _Connection) -> None:
-        exchange = connection.exchange
-        assert connection.socket is not None and exchange is not None
-        while exchange.request:
-            exchange.sent = True
-            exchange.request = exchange.request[connection.socket.send(exchange.request) :]
+        assert connection.socket is not None
+        while connection.request:
+            connection.sent = True
+            connection.request = connection.request[connection.socket.send(connection.request) :]
         self._await(connection, selectors.EVENT_READ, self._read)
 
     def _read(self, connection: _Connection) -> None:
-        exchange = connection.exchange
-        assert connection.socket is not None and exchange is not None
-        answer = exchange.answer
+        answer = connection.answer
+        assert connection.socket is not None and answer is not None
         while not answer.feed(connection.socket.recv(_READ)):
             pass
-        self._end(connection, exchange)
+        self._end(connection, answer)
 
     def _overhear(self, connection: _Connection) -> None:
         """An idle connection has something to say: that it ends, or what nobody asked. TLS's own words raise."""
@@ -195,12 +194,11 @@ class Lines:
 
     # ---- ends ----
 
-    def _end(self, connection: _Connection, exchange: _Exchange) -> None:
+    def _end(self, connection: _Connection, answer: http11.Answer) -> None:
         """The exchange has a status."""
-        answer = exchange.answer
-        self._finish(exchange.token, exchange.began, Answer(answer.status, answer.headers, answer.body))
         self._busy.discard(connection)
-        connection.exchange = None
+        connection.answer = None
+        self._finish(connection.token, connection.began, Answer(answer.status, answer.headers, answer.body))
         if answer.reusable:
             connection.used = time.time()
             connection.go_on = self._overhear
@@ -209,20 +207,20 @@ class Lines:
             self._close(connection)
 
     def _fail(self, connection: _Connection, error: Exception) -> None:
-        exchange = connection.exchange
-        if exchange is None:
+        answer = connection.answer
+        if answer is None:
             self._close(connection)
             with contextlib.suppress(ValueError):
                 self._idle.remove(connection)
             return
-        exchange.answer.broke_off()
-        if exchange.answer.status:
-            self._end(connection, exchange)
+        answer.broke_off()
+        if answer.status:
+            self._end(connection, answer)
             return
         self._close(connection)
         self._busy.discard(connection)
-        kind = Unanswered if exchange.sent else NotSent
-        self._finish(exchange.token, exchange.began, kind(describe(error)))
+        kind = Unanswered if connection.sent else NotSent
+        self._finish(connection.token, connection.began, kind(describe(error)))
 
     def _finish(self, token: Any, began: float, result: Answer | NotSent | Unanswered) -> None:
         self._note(result.status if isinstance(result, Answer) else 0, time.monotonic() - began)
@@ -231,9 +229,7 @@ class Lines:
     def _expire(self) -> None:
         now, soonest = time.monotonic(), math.inf
         for connection in list(self._busy):
-            exchange = connection.exchange
-            assert exchange is not None
-            due = exchange.deadline if exchange.sent else exchange.connect_deadline
+            due = connection.deadline if connection.sent else connection.connect_deadline
             if due <= now:
                 self._fail(connection, TimeoutError())
             else:
