@@ -8,9 +8,10 @@ from authorizer.bounded import within
 from authorizer.settings import Settings
 from revenium.api_key import ApiKey
 from revenium.breaker import Breaker
+from revenium.http11 import Answer
 from revenium.log import log
 from revenium.secret import SecretUnavailable
-from revenium.transport import Answer, NotSent, Transport, Unanswered
+from revenium.transport import NotSent, Transport, Unanswered
 
 _SHORTEST_CALL = 0.1
 # Callers wait for it, and those without a decision are turned away while it is open.

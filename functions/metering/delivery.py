@@ -16,9 +16,10 @@ from metering.pace import Pace
 from metering.settings import Settings
 from revenium.api_key import ApiKey
 from revenium.breaker import Breaker
+from revenium.http11 import Answer
 from revenium.log import log
 from revenium.secret import SecretUnavailable
-from revenium.transport import Answer, NotSent, Unanswered
+from revenium.transport import NotSent, Unanswered
 
 _ATTEMPTS = 3
 _BACKOFF_BASE, _BACKOFF_CAP = 0.2, 2.0

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from revenium import http11, transport
-from revenium.transport import Answer, NotSent, Transport, Unanswered, describe
+from revenium.http11 import Answer
+from revenium.transport import NotSent, Transport, Unanswered, describe
 
 Ended = tuple[Any, Answer | NotSent | Unanswered]
 
@@ -41,12 +42,12 @@ class _Connection:
         self.interest = 0
         self.go_on: Callable[[_Connection], None]
         self.used = 0.0
-        self.answer: http11.Answer | None = None  # None: nobody waits for one
+        self.answer: Answer | None = None  # None: nobody waits for one
 
     def take(self, token: Any, request: bytes, now: float, timeout: float) -> None:
         self.token = token
         self.request = request
-        self.answer = http11.Answer()
+        self.answer = Answer()
         self.began = now
         self.deadline = now + timeout
         self.connect_deadline = now + min(timeout, transport.CONNECT_TIMEOUT)
@@ -194,11 +195,11 @@ class Lines:
 
     # ---- ends ----
 
-    def _end(self, connection: _Connection, answer: http11.Answer) -> None:
+    def _end(self, connection: _Connection, answer: Answer) -> None:
         """The exchange has a status."""
         self._busy.discard(connection)
         connection.answer = None
-        self._finish(connection.token, connection.began, Answer(answer.status, answer.headers, answer.body))
+        self._finish(connection.token, connection.began, answer)
         if answer.reusable:
             connection.used = time.time()
             connection.go_on = self._overhear

@@ -60,6 +60,8 @@ class Rules:
 
     def takes_route(self, method: str | None, route: str | None) -> bool:
         """Whether the route is among `routes`, if there are any, and not among `excluded_routes`."""
+        if not self.routes and not self.excluded_routes:
+            return True
         included = not self.routes or any(_matches(pattern, method, route) for pattern in self.routes)
         return included and not any(_matches(pattern, method, route) for pattern in self.excluded_routes)
 

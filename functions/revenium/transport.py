@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from revenium import http11
+from revenium.http11 import Answer
 
 CONNECT_TIMEOUT = 3.0
 # A function that sleeps between invocations finds its connections dead without having seen them close.
@@ -35,14 +36,6 @@ class NotSent(Exception):
 
 class Unanswered(Exception):
     """The request went out and no status came back: whether the server has it is unknown."""
-
-
-class Answer(NamedTuple):
-    """What the server said: its status, its headers with lower-case names, its body (bounded, maybe cut)."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: str
 
 
 class Transport:
@@ -71,7 +64,7 @@ class Transport:
             connection = self._take(origin) or self._connect(origin, min(CONNECT_TIMEOUT, timeout))
         except (OSError, ValueError) as error:
             raise NotSent(describe(error)) from error
-        answer = http11.Answer()
+        answer = Answer()
         try:
             _exchange(connection, request, answer, deadline)
         except (OSError, ValueError) as error:
@@ -83,7 +76,7 @@ class Transport:
             self._give_back(origin, connection)
         else:
             connection.close()
-        return Answer(answer.status, answer.headers, answer.body)
+        return answer
 
     def tls(self) -> ssl.SSLContext:
         """What checks a server's certificate and name; made once, since reading the authorities takes its time."""
@@ -147,7 +140,7 @@ def describe(error: Exception) -> str:
     return type(error).__name__
 
 
-def _exchange(connection: socket.socket, request: bytes, answer: http11.Answer, deadline: float) -> None:
+def _exchange(connection: socket.socket, request: bytes, answer: Answer, deadline: float) -> None:
     """A timeout of the socket alone would start anew with every byte that drips in or out."""
     left = memoryview(request)
     while left:

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.access_log_lines import event, formats, line
 from bench.revenium import KEY
-from revenium.transport import Answer
+from revenium.http11 import Answer
 
 _MILLISECONDS = 900_000  # Lambda's longest timeout
 _Handle = Callable[[Sequence[str], int], Callable[[], dict[str, int]]]

@@ -193,7 +193,8 @@ def _throughput(server: revenium.Server, environ: Mapping[str, str], counts: Cou
         f"{busiest:.0%} of a CPU). Medians of {counts.turns} turns of {counts.calls} calls ({counts.template_calls} by "
         f"the template, {counts.limited_calls} with the limit). The latency is injected before each answer, and not "
         "into connecting, which the template does for each call. An API call is two requests of v2, one of v1. The "
-        "floor: the same posts' bytes made beforehand, one thread, no pace, no time limits."
+        "floor: the same posts' bytes made beforehand, one thread, of an answer its status and its end, no pace, no "
+        "time limits."
     )
     return Part("metering_throughput", "Metering: throughput", SUBJECTS, figures, targets, about, caption)
 
@@ -289,9 +290,9 @@ def _cost(
         }),
     ]  # fmt: skip
     targets = [
-        Target("cost_of_template", "Cost of the template's in total, at 25 ms, its connecting for nothing",
-               costs["ours_25"].total / costs["template_25"].total, limits.cost_of_template),
-        Target("lambda_of_template", "The same of Lambda alone",
+        Target("cost_of_template", "Cost of the template's in total, at 100 ms, connecting included",
+               costs["ours_100"].total / costs["connecting_100"].total, limits.cost_of_template),
+        Target("lambda_of_template", "Of Lambda alone, at 25 ms, the template's connecting for nothing",
                costs["ours_25"].lambda_part / costs["template_25"].lambda_part, limits.lambda_of_template),
     ]  # fmt: skip
     about = {

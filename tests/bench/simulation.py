@@ -29,7 +29,7 @@ from metering.exchanges import Exchanges
 from metering.handler import Meter, Tally
 from metering.queues import LogEvent, Message
 from metering.settings import Settings
-from revenium.transport import Answer
+from revenium.http11 import Answer
 
 _EPOCH = 1_795_514_400.0
 _TIMEOUT = 50.0  # of an invocation, without the reserve

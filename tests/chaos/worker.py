@@ -52,7 +52,8 @@ def _sabotage(how: str) -> None:
     """
     from metering.lines import Lines
     from metering.queues import Queue, QueueRefused
-    from revenium.transport import Answer, Transport
+    from revenium.http11 import Answer
+    from revenium.transport import Transport
 
     kind, _, transaction_id = how.partition(":")
     begin, queue, apart = Lines.begin, Queue.send, Transport(1)

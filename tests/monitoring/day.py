@@ -23,7 +23,8 @@ import metering.handler
 from chaos.traffic import subscription_event
 from metering.queues import Queue
 from monitoring.cloudwatch import Store, key
-from revenium.transport import Answer, NotSent, Transport, Unanswered
+from revenium.http11 import Answer
+from revenium.transport import NotSent, Transport, Unanswered
 from unit.fakes import FakeLines
 
 MIDNIGHT = 1_760_054_400.0

@@ -11,7 +11,7 @@ from authorizer.authentication import Hook
 from authorizer.entitlement import EntitlementClient
 from authorizer.handler import Authorizer, handler
 from authorizer.settings import Settings
-from revenium.transport import Answer
+from revenium.http11 import Answer
 from unit.fakes import OK, FakeKey, FakeTransport
 
 EVENTS = {path.stem: path for path in (Path(__file__).parent / "events" / "authorizer").glob("*.json")}

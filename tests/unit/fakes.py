@@ -9,7 +9,8 @@ from typing import Any
 from metering.mapping import Call, Usage
 from metering.queues import Message, QueueRefused
 from metering.settings import Settings
-from revenium.transport import Answer, NotSent, Unanswered
+from revenium.http11 import Answer
+from revenium.transport import NotSent, Unanswered
 
 OK = Answer(200, {}, "{}")
 

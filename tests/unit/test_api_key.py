@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from revenium.api_key import ApiKey
+from revenium.http11 import Answer
 from revenium.secret import MAX_AGE, Secret, SecretUnavailable
 from revenium.settings import SettingsError
-from revenium.transport import Answer, NotSent
+from revenium.transport import NotSent
 from unit.fakes import FakeTransport
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:revenium-AbCdEf"

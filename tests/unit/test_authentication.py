@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from revenium.transport import Answer, NotSent, Unanswered
+from revenium.http11 import Answer
+from revenium.transport import NotSent, Unanswered
 from unit.authorizing import EVENTS, SECRET_ARN, Revenium, event, stage
 from unit.fakes import FakeKey
 from unit.iam import allows

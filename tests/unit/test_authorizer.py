@@ -13,9 +13,10 @@ from authorizer.entitlement import Entitlement
 from authorizer.gateway import UnknownEvent
 from metering import access_log
 from metering.mapping import to_usage
+from revenium.http11 import Answer
 from revenium.secret import SecretUnavailable
 from revenium.settings import SettingsError
-from revenium.transport import Answer, NotSent, Unanswered
+from revenium.transport import NotSent, Unanswered
 from sandbox.access_log import Kind, fill
 from unit.authorizing import EVENTS, SECRET_ARN, UNKNOWN, Revenium, event, stage
 from unit.fakes import OK, FakeKey

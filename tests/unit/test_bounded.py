@@ -9,7 +9,8 @@ import pytest
 from authorizer.bounded import within
 from authorizer.entitlement import Entitlement
 from revenium.api_key import ApiKey
-from revenium.transport import Answer, Transport, Unanswered
+from revenium.http11 import Answer
+from revenium.transport import Transport, Unanswered
 from unit.authorizing import SECRET_ARN, Revenium, event
 
 

@@ -8,7 +8,8 @@ import pytest
 from authorizer.decisions import LIMIT, Decisions
 from authorizer.entitlement import _NOBODY as NOBODY
 from authorizer.settings import Settings
-from revenium.transport import Answer, NotSent, Unanswered
+from revenium.http11 import Answer
+from revenium.transport import NotSent, Unanswered
 from unit.authorizing import KNOWN, UNKNOWN, Revenium, event
 from unit.fakes import FakeKey
 

@@ -8,8 +8,9 @@ import pytest
 from metering.delivery import Deliverer, Outcome, Verdict, classify
 from metering.mapping import Usage
 from metering.pace import Pace
+from revenium.http11 import Answer
 from revenium.secret import SecretUnavailable
-from revenium.transport import Answer, NotSent, Unanswered
+from revenium.transport import NotSent, Unanswered
 from unit.fakes import OK, FakeKey, FakeLines, settings, usage
 
 

@@ -30,7 +30,7 @@ def test_the_metric_line_names_its_metrics_and_thins_what_cloudwatch_would_refus
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "revenium-metering")
-    metrics.emit({"Received": 3}, {"Lag": [float(n) for n in range(1001)], "None": []}, why={"a": 1})
+    metrics.emit({"Received": 3}, {"Lag": [n + 1 / 3 for n in range(1001)], "None": []}, why={"a": 1})
     line = json.loads(capsys.readouterr().out)
     [directive] = line["_aws"]["CloudWatchMetrics"]
     assert directive == {
@@ -39,4 +39,4 @@ def test_the_metric_line_names_its_metrics_and_thins_what_cloudwatch_would_refus
         "Metrics": [{"Name": "Received", "Unit": "Count"}, {"Name": "Lag", "Unit": "Milliseconds"}],
     }
     assert (line["FunctionName"], line["Received"], line["why"]) == ("revenium-metering", 3, {"a": 1})
-    assert (len(line["Lag"]), line["Lag"][0], line["Lag"][-1]) == (100, 0.0, 1000.0)
+    assert (len(line["Lag"]), line["Lag"][0], line["Lag"][-1]) == (100, 0.3, 1000.3)

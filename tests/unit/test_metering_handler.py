@@ -24,8 +24,9 @@ from metering.lines import Lines
 from metering.mapping import Usage
 from metering.queues import LogEvent, Message, Parked, QueueRefused, decode, encode
 from metering.rules import Rules
+from revenium.http11 import Answer
 from revenium.settings import SettingsError
-from revenium.transport import Answer, NotSent, Transport, Unanswered
+from revenium.transport import NotSent, Transport, Unanswered
 from unit.fakes import OK, FakeKey, FakeLines, FakeQueue, settings, usage
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
