@@ -35,7 +35,7 @@ def emit(
         **timings,
         **properties,
     }
-    print(json.dumps(line), flush=True)
+    print(json.dumps(line, separators=(",", ":")), flush=True)
 
 
 def _thin(values: Sequence[float]) -> list[float]:
