@@ -27,7 +27,7 @@ _LONGEST_RETRY_AFTER = 5.0  # a longer wait is the queue's: here it would be pai
 _SHORTEST_CALL = 1.0
 _IN_LINE = 32  # with 1,000 requests a second, as many milliseconds without the CPU cost no place in the line
 _TOGETHER = 0.005  # seconds: those whose turn is so near go with the one whose turn it is, as waking up for each costs
-_CHUNK = 32
+_CHUNK = 64
 _AT_FIRST = 8  # records, and one more for each request that is taken: what 500 instances at once learn by is 429s
 _LONGEST_POLL = 60.0  # every exchange ends before
 _QUEUES_SHARE = 0.9  # of the account's rate; what is left keeps fresh usage going while a backlog is sent
@@ -45,7 +45,8 @@ class Verdict(Enum):
 
 
 class Outcome(NamedTuple):
-    """`usage` holds the calls that are still to be sent; `reason` is one word; `detail` is the server's text.
+    """`usage` holds the calls that are still to be sent, or of a delivered one those that were; `reason` is one word;
+    `detail` is the server's text.
 
     `retry_after` in seconds, where the server named a time; `number` is the usage's place in what was to be delivered.
     """
@@ -166,7 +167,7 @@ class Deliverer:
                     number,
                 )
         batch.succeeded()
-        return Outcome(Verdict.DELIVERED, Usage(usage.api, usage.transaction_id, (), usage.time), number=number)
+        return Outcome(Verdict.DELIVERED, usage, number=number)
 
     def _send(self, call: Call, usage: Usage, batch: "_Batch") -> "_Steps[_Failure | None]":
         """One call, tried again within the invocation where that may help; None when Revenium has it."""

@@ -190,11 +190,8 @@ def _quantity(text: str) -> str | int | float:
 
 
 def _encode(body: Mapping[str, Any]) -> str:
-    return "{" + ",".join([f'"{key}":{_json(value)}' for key, value in body.items() if value is not None]) + "}"
-
-
-def _json(value: Any) -> str:
-    """Setting up the encoder takes longer than the short texts and numbers that nearly all of it is made of."""
-    if type(value) is str:
-        return _text(value)
-    return str(value) if type(value) is int else _ENCODER.encode(value)
+    """Nearly all of it are short texts and numbers: setting up the encoder for them takes longer than writing them."""
+    return "{" + ",".join([
+        f'"{key}":{_text(value) if type(value) is str else value if type(value) is int else _ENCODER.encode(value)}'
+        for key, value in body.items() if value is not None
+    ]) + "}"  # fmt: skip

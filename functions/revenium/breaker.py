@@ -32,6 +32,8 @@ class Breaker:
         return self.reason != "" and not self.is_open()
 
     def succeeded(self) -> None:
+        if not self.reason and not self._failures:
+            return
         with self._lock:
             self.reason = ""
             self._failures = 0

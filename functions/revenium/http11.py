@@ -133,17 +133,13 @@ class Answer:
                 headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self.status, self.headers = status, headers
         self.reusable = keeps_alive and "close" not in headers.get("connection", "").lower()
-        self._left = self._frame(headers)
-
-    def _frame(self, headers: Mapping[str, str]) -> int | None:
-        """How many bytes the body has; None where that is not said beforehand."""
-        if self.status in (204, 304):
-            return 0
-        if "transfer-encoding" in headers:
-            self._chunked = headers["transfer-encoding"].lower() == "chunked"
-            return None
         length = headers.get("content-length", "")
-        return int(length) if length.isdecimal() and len(length) < 16 else None
+        if status in (204, 304):
+            self._left = 0
+        elif "transfer-encoding" in headers:
+            self._chunked = headers["transfer-encoding"].lower() == "chunked"
+        elif length.isdecimal() and len(length) < 16:
+            self._left = int(length)
 
     def _take(self) -> bool:
         received, self._received = self._received, b""

@@ -292,8 +292,8 @@ def _cost(
     targets = [
         Target("cost_of_template", "Cost of the template's in total, at 100 ms, connecting included",
                costs["ours_100"].total / costs["connecting_100"].total, limits.cost_of_template),
-        Target("lambda_of_template", "Of Lambda alone, at 25 ms, the template's connecting for nothing",
-               costs["ours_25"].lambda_part / costs["template_25"].lambda_part, limits.lambda_of_template),
+        Target("lambda_of_template", "Of Lambda alone, at 25 ms, connecting included",
+               costs["ours_25"].lambda_part / costs["connecting_25"].lambda_part, limits.lambda_of_template),
     ]  # fmt: skip
     about = {
         "prices_as_of": prices.AS_OF,
