@@ -169,7 +169,7 @@ def test_a_dead_letter_sets_off_its_alarm_and_is_billed_once_it_is_redriven(live
     live.run(block("Redrive", "start-message-move-task"))
     until(lambda: live.billed(ids), "what was redriven is billed")
     until(lambda: live.alarming() == set(), "the alarm is over")
-    assert '"DeadLettered": 3' in live.run(block("Redrive", "filter-log-events"))
+    assert '"DeadLettered":3' in live.run(block("Redrive", "filter-log-events"))
 
 
 def test_lines_that_may_not_be_handed_over_set_off_their_alarm_and_are_billed_once_they_are_sent_again(
