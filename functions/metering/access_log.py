@@ -124,7 +124,7 @@ def _number(text: str | None) -> float | None:
     if text is None or not text.isascii():
         return None
     if text.isdecimal():
-        return int(text) if len(text) <= _DIGITS else None
+        return float(text) if len(text) <= _DIGITS else None
     return float(text) if _DECIMAL.fullmatch(text) else None
 
 

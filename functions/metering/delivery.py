@@ -317,7 +317,7 @@ def _api_changed(number: int, usage: Usage) -> Outcome:
 
 
 def _backoff(attempt: int, retry_after: float, jitter: Callable[[float, float], float] = random.uniform) -> float:
-    """Seconds before attempt number `attempt`: full jitter over a doubling bound, never before `Retry-After`."""
+    """Seconds before attempt number `attempt`: full jitter over a doubling bound, on top of `Retry-After`."""
     return retry_after + jitter(0, min(_BACKOFF_CAP, _BACKOFF_BASE * 2**attempt))
 
 

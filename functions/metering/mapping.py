@@ -30,6 +30,7 @@ _TRANSACTION_ID = re.compile(r"[!-~]{1,240}")
 _QUANTITY = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")
 _ALL = Rules()
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
+_PLAIN = (int, float)
 _text = json.encoder.encode_basestring_ascii
 
 
@@ -192,6 +193,6 @@ def _quantity(text: str) -> str | int | float:
 def _encode(body: Mapping[str, Any]) -> str:
     """Nearly all of it are short texts and numbers: setting up the encoder for them takes longer than writing them."""
     return "{" + ",".join([
-        f'"{key}":{_text(value) if type(value) is str else value if type(value) is int else _ENCODER.encode(value)}'
+        f'"{key}":{_text(value) if type(value) is str else value if type(value) in _PLAIN else _ENCODER.encode(value)}'
         for key, value in body.items() if value is not None
     ]) + "}"  # fmt: skip

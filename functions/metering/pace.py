@@ -27,7 +27,7 @@ class Pace:
         return at - now
 
     def pushed_back(self, retry_after: float) -> None:
-        """The server answered 429: half the rate, and nobody before `retry_after` seconds are over."""
+        """The server answered 429: half the rate, and no turn before `retry_after` seconds are over."""
         self._rate = max(self._full * _SLOWEST, self._rate / 2)
         self._next = max(self._next, time.monotonic() + retry_after)
 

@@ -74,7 +74,7 @@ variable "elements" {
 }
 
 variable "existing_log_groups" {
-  description = "Log groups that API Gateway stages write access logs to already, metered beside the module's own, by a name of your choice that stays. `arn` with or without a trailing `:*`, in this account and region and of the Standard class. `filter_name` is the name of the subscription filter to make there (the metering function's): a filter of that name is taken over in one step, so that what it fed gets nothing more and no line is lost or read twice. Keep `filter_name`, and rename an entry by `terraform state mv` of its subscription filter and its permission, as making them and deleting the others can lose lines."
+  description = "Log groups that API Gateway stages write access logs to already, metered beside the module's own, by a name of your choice that stays. `arn` with or without a trailing `:*`, in this account and region and of the Standard class. `filter_name` is the name of the subscription filter to make there (the metering function's): a filter of that name is taken over in one step, so that what it fed gets nothing more and no line is lost or read twice. Keep `filter_name`, and rename an entry by `terraform state mv` of its subscription filter and its permission, both: else the apply can fail and leave the group unmetered until the next one."
   type = map(object({
     arn         = string
     filter_name = optional(string)
