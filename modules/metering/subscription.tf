@@ -22,17 +22,21 @@ resource "aws_lambda_permission" "access_logs" {
 }
 
 # One for each group, never one for all: changing from the one to the other would take permissions away under filters
-# that are in use, and CloudWatch repeats no delivery that is denied. For the same reason the id is the group's, not the
-# entry's: an entry that is renamed in the state keeps its permission.
+# that are in use, and CloudWatch repeats no delivery that is denied. For the same reason an entry that is renamed in the
+# state keeps its permission and the id that this was given, which is the entry's and the group's: none collides with it.
 resource "aws_lambda_permission" "existing" {
   for_each = local.existing_log_groups
 
-  statement_id   = "access-logs-${substr(sha256(each.value), 0, 16)}"
+  statement_id   = "access-logs-${each.key}-${substr(sha256(each.value), 0, 16)}"
   action         = "lambda:InvokeFunction"
   function_name  = module.function.name
   principal      = "logs.amazonaws.com"
   source_account = local.account
   source_arn     = "${each.value}:*"
+
+  lifecycle {
+    ignore_changes = [statement_id]
+  }
 }
 
 resource "aws_cloudwatch_log_subscription_filter" "this" {

@@ -74,7 +74,7 @@ variable "elements" {
 }
 
 variable "existing_log_groups" {
-  description = "Log groups that API Gateway stages write access logs to already, metered beside the module's own, by a name of your choice that stays. `arn` with or without a trailing `:*`, in this account and region and of the Standard class. `filter_name` is the name of the subscription filter to make there (the metering function's): a filter of that name is taken over in one step, so that what it fed gets nothing more and no line is lost or read twice. Keep `filter_name`, and rename an entry by `terraform state mv` of its subscription filter and its permission, both: else the apply can fail and leave the group unmetered until the next one."
+  description = "Log groups that API Gateway stages write access logs to already, metered beside the module's own, by a name of your choice that stays. `arn` with or without a trailing `:*`, in this account and region and of the Standard class. `filter_name` is the name of the subscription filter to make there (the metering function's): a filter of that name is taken over in one step, so that what it fed gets nothing more and no line is lost or read twice. Keep `filter_name`, and rename an entry by `terraform state mv` of its subscription filter and its permission, as making them and deleting the others can lose lines."
   type = map(object({
     arn         = string
     filter_name = optional(string)
@@ -84,7 +84,7 @@ variable "existing_log_groups" {
 
   validation {
     condition     = alltrue([for name in keys(var.existing_log_groups) : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
-    error_message = "`existing_log_groups` must have names of 1 to 64 letters, digits, hyphens and underscores, as they name alarms. Rename the entry."
+    error_message = "`existing_log_groups` must have names of 1 to 64 letters, digits, hyphens and underscores, as they name permissions and alarms. Rename the entry."
   }
 
   validation {
@@ -114,7 +114,7 @@ variable "existing_log_groups" {
 
   validation {
     # Lambda takes 20,480 bytes; a statement has at most 340 and the lengths of the names in it.
-    condition     = sum(concat([1000], [for group in var.existing_log_groups : 340 + length(var.name) + length(coalesce(group.arn, "-"))])) <= 20480
+    condition     = sum(concat([1000], [for name, group in var.existing_log_groups : 340 + length(name) + length(var.name) + length(coalesce(group.arn, "-"))])) <= 20480
     error_message = "`existing_log_groups` must fit into the function's policy of 20,480 bytes, which has room for about 40. Meter the others by a second instance of the module under another `name`."
   }
 }
