@@ -314,22 +314,35 @@ def test_only_as_many_wait_for_their_turn_as_a_moment_without_the_cpu_costs_plac
     assert len(read) < 100
 
 
-def test_turns_that_are_near_each_other_are_taken_together_and_none_is_taken_twice() -> None:
-    """Waking up for each took more of the CPU than sending."""
-    lines = FakeLines()
+def test_turns_within_5_ms_are_taken_together_and_none_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waking up for each took more of the CPU than sending. The clock is the test's."""
+    now = 0.0
+    began: list[float] = []
     waits: list[float] = []
 
-    def poll(wait: float) -> Any:
-        waits.append(wait)
-        return FakeLines.poll(lines, wait)
+    class Line(FakeLines):
+        def begin(self, *arguments: Any) -> None:
+            began.append(now)
+            super().begin(*arguments)
 
-    lines.poll = poll  # type: ignore[method-assign]
-    began = time.monotonic()
+        def poll(self, wait: float) -> Any:
+            nonlocal now
+            if not self._ended:
+                waits.append(wait)
+                now += wait
+            ended, self._ended = self._ended, []
+            return ended
+
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    lines = Line()
     sender = Deliverer(settings(connections=128, requests_per_second=1000), lines, FakeKey())  # type: ignore[arg-type]
-    outcomes = list(sender.deliver([usage(number) for number in range(100)], soon()))
+    outcomes = list(sender.deliver([usage(number) for number in range(100)], 60.0))
+    monkeypatch.undo()
     assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED] * 100
-    assert time.monotonic() - began > 0.18, "200 requests at 1,000 a second, of which the last may be 5 ms early"
-    assert sum(wait > 0 for wait in waits) < 100
+    assert len({headers["Idempotency-Key"] for _, headers, _ in lines.sent}) == len(lines.sent) == 200
+    assert all(at >= number / 1000 - 0.005001 for number, at in enumerate(began)), "the rate is kept but for 5 ms"
+    assert all(at <= number / 1000 + 0.000001 for number, at in enumerate(began)), "nobody's turn is left to pass"
+    assert len(waits) < 80
 
 
 def test_a_call_takes_the_configured_time_and_never_more_than_there_is() -> None:
