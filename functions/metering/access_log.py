@@ -9,13 +9,13 @@ behind what a caller added there.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 _PAIR = re.compile(r'"(\w+)"\s*:\s*(?:"([^"\\]*)"|(-?\d+(?:\.\d+)?))\s*,\s*')
 _DIGITS = 15
-_DECIMAL = re.compile(rf"\d{{1,{_DIGITS}}}\.\d{{1,{_DIGITS}}}")
+_DECIMAL = re.compile(rf"\d{{1,{_DIGITS}}}\.\d{{1,{_DIGITS}}}", re.ASCII)
 _NO_VALUE = "-"
 _TEXT_LIMIT = 2048  # in the widest script, escaped twice, a record still fits into a queue message
 _FIRST_OF_OURS = "extendedRequestId"
@@ -69,20 +69,9 @@ class AccessLogRecord:
 
 def parse(line: str) -> AccessLogRecord:
     """Raises MalformedLine for a line that is no JSON object, says no status, or says two things of one call."""
-    try:
-        pairs = _DECODER.decode(line)
-    except (ValueError, RecursionError):
-        pairs = _readable_part(line)
-    if not isinstance(pairs, tuple):
-        raise MalformedLine("not_json", "The line is no JSON object; the stage's log format must be the module's.")
-    fields = {}
-    trusted, long = _trusted(tuple([key for key, _ in pairs])), len(line) > _TEXT_LIMIT
-    for key, position in trusted.items():
-        value = pairs[position][1]
-        if long or type(value) is not str:
-            value = _text(value)
-        if value and value != _NO_VALUE:
-            fields[key] = value
+    keys, values = _keys_and_values(line)
+    trusted = _trusted(keys)
+    fields = {key: value for key, at in trusted.items() if (value := values[at]) and value != _NO_VALUE}
     value_of = fields.get
     event_type = value_of("eventType")
     status = _whole(value_of("status")) or 0
@@ -116,15 +105,11 @@ def parse(line: str) -> AccessLogRecord:
     )
 
 
-def _text(value: object) -> str:
-    return str(value)[:_TEXT_LIMIT] if isinstance(value, str | int | float) else ""
-
-
 def _number(text: str | None) -> float | None:
-    if text is None or not text.isascii():
+    if text is None:
         return None
     if text.isdecimal():
-        return float(text) if len(text) <= _DIGITS else None
+        return float(text) if text.isascii() and len(text) <= _DIGITS else None
     return float(text) if _DECIMAL.fullmatch(text) else None
 
 
@@ -133,8 +118,35 @@ def _whole(text: str | None) -> int | None:
     return None if value is None else int(value)
 
 
-# An object is a tuple of its pairs as they stand: with the order of its keys, and with keys that stand twice.
+def _keys_and_values(line: str) -> tuple[tuple[str, ...], Sequence[str]]:
+    """As they stand in the line: in its order, and with keys that stand twice."""
+    # Where all is quoted and nothing escaped, as in nearly every line, cutting at the quotes takes half of JSON's time.
+    # It also takes control characters, which a caller may write and JSON does not allow.
+    if "\\" not in line and len(line) <= _TEXT_LIMIT:
+        parts = line.split('"')
+        if parts[::2] == _between(len(parts)):
+            return tuple(parts[1::4]), parts[3::4]
+    try:
+        pairs = _DECODER.decode(line)
+    except (ValueError, RecursionError):
+        pairs = _readable_part(line)
+    if not isinstance(pairs, tuple):
+        raise MalformedLine("not_json", "The line is no JSON object; the stage's log format must be the module's.")
+    return tuple([key for key, _ in pairs]), [_text(value) for _, value in pairs]
+
+
+@lru_cache(maxsize=64)
+def _between(parts: int) -> list[str]:
+    """What stands between the quotes of a JSON object of texts that is cut into so many parts at them; [] for none."""
+    return ["{", *[":", ","] * (parts // 4 - 1), ":", "}"] if parts % 4 == 1 else []
+
+
+# An object is a tuple of its pairs.
 _DECODER = json.JSONDecoder(object_pairs_hook=tuple)
+
+
+def _text(value: object) -> str:
+    return str(value)[:_TEXT_LIMIT] if isinstance(value, str | int | float) else ""
 
 
 @lru_cache(maxsize=64)

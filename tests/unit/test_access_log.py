@@ -1,5 +1,6 @@
 import contextlib
 import json
+from dataclasses import asdict
 
 import pytest
 from hypothesis import example, given
@@ -70,7 +71,13 @@ def test_a_time_in_seconds_counts_as_milliseconds() -> None:
     assert parse(json.dumps(REST | {"requestTimeEpoch": "1700000000"})).time == 1_700_000_000_000
 
 
-@pytest.mark.parametrize("line", ["", "hello", "[]", "3", "null", '{"status":', '"' + "x" * 100_000, "[" * 100_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "hello", "[]", "3", "null", '{"status":', '"' + "x" * 100_000, "[" * 100_000),
+        *('{"status":"200";"a":"b"}', '{"status":"200","a":""b"c"d""}', '"status":"200"', '["status":"200"]'),
+    ],
+)
 def test_what_is_no_json_object_is_refused(line: str) -> None:
     with pytest.raises(MalformedLine) as error:
         parse(line)
@@ -107,6 +114,38 @@ def test_a_caller_can_neither_forge_a_field_nor_take_his_call_off_the_bill(agent
 def filled(*pairs: tuple[str, str]) -> str:
     """A line as API Gateway writes it: nothing is escaped."""
     return "{" + ",".join(f'"{key}":"{value}"' for key, value in pairs) + "}"
+
+
+def outcome(line: str) -> dict[str, object] | str:
+    try:
+        return asdict(parse(line))
+    except MalformedLine as error:
+        return error.reason
+
+
+PIECES = st.lists(
+    st.sampled_from(['"', "\\", ":", ",", "{", "}", "[", "-", "1", "a", "\u00e9", "\ud800", '":"', '","'])
+).map("".join)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([*REST, "tenant", "a\\u0062"]), st.sampled_from(["1", "200", "x"]) | PIECES)),
+    PIECES,
+)
+@example([("status", "200")], '"')
+@example([("status", "200")], "x")
+@example([("status", "200"), ("userAgent", "a" * 2049)], "")
+def test_a_line_says_the_same_whether_it_can_be_cut_at_its_quotes_or_not(
+    pairs: list[tuple[str, str]], end: str
+) -> None:
+    """With a space at its end it has to be read as JSON."""
+    line = filled(*pairs) + end
+    assert outcome(line) == outcome(line + " ")
+
+
+def test_a_control_character_takes_nothing_from_a_line() -> None:
+    record = parse(filled(*(REST | {"path": "/a\tb", "userAgent": "x\n"}).items()))
+    assert (record.path, record.user_agent) == ("/a\tb", "x\n")
 
 
 HTTP_LINE = (
