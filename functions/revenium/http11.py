@@ -7,13 +7,14 @@ half of the metering function's time, and importing that took a sixth of the aut
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
 
 BODY_LIMIT = 64 * 1024
 _HEAD_LIMIT = 64 * 1024
 _TARGET = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_STATUS = re.compile(r"HTTP/1\.([01]) ([1-9]\d\d)(?: .*)?", re.ASCII)
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)[ \r]?")
+_STATUS_LENGTH = len("HTTP/1.1 200 ")
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):([^\r]*(?:\r(?!\n)[^\r]*)*)", re.IGNORECASE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _CHUNK_LINE_LIMIT = 4096
 _END = b"\r\n\r\n"
@@ -43,45 +44,64 @@ def _start(method: str, target: str, host: str, names: tuple[str, ...]) -> str:
     return f"{method} {target} HTTP/1.1\r\n{named}Accept-Encoding: identity\r\n"
 
 
-# A server says much the same each time: what varies between two answers is a line or two.
+# A server says much the same each time.
 @lru_cache(maxsize=64)
-def _read_status(line: str) -> tuple[int, bool]:
+def _read_status(start: bytes) -> tuple[int, bool]:
     """The status, and whether the connection stays open unless a header says otherwise."""
-    found = _STATUS.fullmatch(line)
+    found = _STATUS.fullmatch(start)
     if not found:
         raise ValueError("no HTTP/1 status")
-    return int(found[2]), found[1] == "1"
+    return int(found[2]), found[1] == b"1"
 
 
 @lru_cache(maxsize=64)
-def _read_header(line: str) -> tuple[str, str]:
-    name, _, value = line.partition(":")
-    return name.lower(), value.strip(" \t")
+def _read_framing(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[int | None, bool, bool]:
+    """The body's length, where one is said; whether it comes in chunks; whether the connection may stay open."""
+    said: dict[bytes, bytes] = {}
+    for name, value in headers:
+        name, value = name.lower(), value.strip(b" \t").lower()
+        said[name] = said[name] + b", " + value if name in said else value
+    length = said.get(b"content-length", b"")
+    known = b"transfer-encoding" not in said and length.isdigit() and len(length) < 16
+    return (
+        int(length) if known else None,
+        said.get(b"transfer-encoding") == b"chunked",
+        b"close" not in said.get(b"connection", b""),
+    )
 
 
 class Answer:
     """The answer to one request, out of the bytes as they come in.
 
-    `status` is 0 until there is one; from then on it counts, whatever becomes of the rest. `headers` have lower-case
-    names. `body` is cut at BODY_LIMIT, and empty where it broke off. `reusable` says whether the connection can take
-    another request, once the answer is whole.
+    `status` is 0 until there is one; from then on it counts, whatever becomes of the rest. `body` is cut at BODY_LIMIT,
+    and empty where it broke off. `reusable` says whether the connection can take another request, once the answer is
+    whole.
     """
 
-    reusable = False
-    _received = b""
-    _left: int | None = None  # bytes of the body, or of the chunk; None: until the connection ends
-    _chunked = False
-    _trailing = False
-    _broken = False
+    __slots__ = ("_body", "_broken", "_chunked", "_head", "_left", "_received", "_trailing", "reusable", "status")
 
-    def __init__(self, status: int = 0, headers: Mapping[str, str] = MappingProxyType({}), body: str = "") -> None:
+    def __init__(self, status: int = 0, headers: Mapping[str, str] | None = None, body: str = "") -> None:
         """Without arguments one that is still to come."""
         self.status = status
-        self.headers = headers
+        self.reusable = False
+        self._head = "".join([f"\r\n{name}: {headers[name]}" for name in headers]).encode("latin-1") if headers else b""
         self._body = body.encode()
+        self._received = b""
+        self._left: int | None = None  # bytes of the body, or of the chunk; None: until the connection ends
+        self._chunked = self._trailing = self._broken = False
 
     def __repr__(self) -> str:
         return f"Answer({self.status}, {self.headers}, {self.body!r})"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """With lower-case names; what stands twice is one value with a comma."""
+        headers: dict[str, str] = {}
+        for line in self._head.decode("latin-1").split("\r\n")[1:]:
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.strip(" \t")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return headers
 
     @property
     def body(self) -> str:
@@ -94,17 +114,25 @@ class Answer:
         """
         if not data:
             return self._ended()
-        self._received = self._received + data if self._received else data
+        if self._received:
+            data = self._received + data
         while not self.status:
-            head, end, rest = self._received.partition(_END)
+            head, end, rest = data.partition(_END)
             if not end:
                 if len(head) > _HEAD_LIMIT:
                     raise ValueError("headers without an end")
+                self._received = data
                 return False
-            self._received = rest
-            self._read_head(head.decode("latin-1"))
-        whole = self._take_chunks() if self._chunked else self._take()
-        if len(self._body) > BODY_LIMIT or (whole and self._received):
+            self._read_head(head)
+            data = rest
+        if self._chunked:
+            self._received = data
+            whole = self._take_chunks()
+            more = whole and bool(self._received)
+        else:
+            self._received = b""
+            whole, more = self._take(data)
+        if more or len(self._body) > BODY_LIMIT:
             whole, self.reusable = True, False
         return whole
 
@@ -121,36 +149,25 @@ class Answer:
         self.reusable = False
         return True
 
-    def _read_head(self, head: str) -> None:
-        first, *lines = head.split("\r\n")
-        status, keeps_alive = _read_status(first)
+    def _read_head(self, head: bytes) -> None:
+        """Of the headers it looks at those that say where the answer ends; most answers' others nobody asks for."""
+        status, keeps_alive = _read_status(head[:_STATUS_LENGTH])
         if status < 200:
             return  # an interim answer: the one that counts is still to come
-        headers = dict(map(_read_header, lines))
-        if len(headers) != len(lines):
-            headers = {}
-            for name, value in map(_read_header, lines):
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        self.status, self.headers = status, headers
-        self.reusable = keeps_alive and "close" not in headers.get("connection", "").lower()
-        length = headers.get("content-length", "")
+        self.status, self._head = status, head
+        self._left, self._chunked, stays = _read_framing(tuple(_FRAMING.findall(head)))
+        self.reusable = keeps_alive and stays
         if status in (204, 304):
-            self._left = 0
-        elif "transfer-encoding" in headers:
-            self._chunked = headers["transfer-encoding"].lower() == "chunked"
-        elif length.isdecimal() and len(length) < 16:
-            self._left = int(length)
+            self._left, self._chunked = 0, False
 
-    def _take(self) -> bool:
-        received, self._received = self._received, b""
+    def _take(self, data: bytes) -> tuple[bool, bool]:
+        """Whether the body is whole, and whether there is more behind it."""
         if self._left is None:
-            self._body += received
-            return False
-        self._body += received[: self._left]
-        self._left -= len(received)
-        if self._left < 0:
-            self._received = received[self._left :]
-        return self._left <= 0
+            self._body += data
+            return False, False
+        self._body += data[: self._left]
+        self._left -= len(data)
+        return self._left <= 0, self._left < 0
 
     def _take_chunks(self) -> bool:
         while len(self._body) <= BODY_LIMIT:

@@ -76,6 +76,14 @@ def test_whatever_a_server_says_ends_in_an_answer_or_in_none(raw: bytes, cuts: l
             assert 100 < answer.status < 1000
 
 
+def test_headers_are_told_by_name_in_either_case_and_of_one_that_stands_twice_both_values() -> None:
+    answer, whole = fed(
+        b"HTTP/1.1 200 OK\r\nCONTENT-length:2\r\nX-Thing: a\r\nconnection: Keep-Alive\r\nx-thing: b\r\n\r\nok"
+    )
+    assert (whole, answer.body, answer.reusable) == (True, "ok", True)
+    assert answer.headers == {"content-length": "2", "x-thing": "a, b", "connection": "Keep-Alive"}
+
+
 def test_interim_answers_are_passed_over() -> None:
     answer, whole = fed(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK)
     assert (whole, answer.status, "link" in answer.headers) == (True, 200, False)
@@ -95,6 +103,9 @@ def test_some_answers_have_no_body(status: int) -> None:
         b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 12\r\n\r\nall there is",
         b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Length: 13\r\n\r\nall there is",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nall there is",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\r\n\r\nall there is",
+        b"HTTP/1.1 200 OK\r\nX-Content-Length: 12\r\n\r\nall there is",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 12\r\n\r\nall there is",
     ],
 )
 def test_a_connection_whose_answer_has_no_certain_end_is_not_used_again(raw: bytes) -> None:
@@ -103,9 +114,10 @@ def test_a_connection_whose_answer_has_no_certain_end_is_not_used_again(raw: byt
     assert (answer.status, answer.body, answer.reusable) == (200, "all there is", False)
 
 
-def test_a_connection_with_more_than_its_answer_on_it_is_not_used_again() -> None:
-    answer, whole = fed(OK + b"HTTP/1.1 200 OK\r\n")
-    assert (whole, answer.body, answer.reusable) == (True, "ok", False)
+@pytest.mark.parametrize(("raw", "body"), [(OK, "ok"), (CHUNKED, "hello, world")])
+def test_a_connection_with_more_than_its_answer_on_it_is_not_used_again(raw: bytes, body: str) -> None:
+    answer, whole = fed(raw + b"HTTP/1.1 200 OK\r\n")
+    assert (whole, answer.body, answer.reusable) == (True, body, False)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +136,15 @@ def test_a_body_that_breaks_off_leaves_the_status(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"HTTP/1.1 20", b"what?\r\n\r\n", b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 099 X\r\n\r\n"]
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 20",
+        b"what?\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 099 X\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+    ],
 )
 def test_without_a_status_there_is_no_answer(raw: bytes) -> None:
     answer = Answer()
