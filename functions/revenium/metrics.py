@@ -40,8 +40,8 @@ def emit(
 
 def _thin(values: Sequence[float]) -> list[float]:
     """In tenths: all digits would be most of what the function logs, and CloudWatch is paid by the byte."""
-    ordered = [round(value, 1) for value in sorted(values)]
-    if len(ordered) <= _VALUES_PER_METRIC:
-        return ordered
-    last = len(ordered) - 1
-    return [ordered[round(i * last / (_VALUES_PER_METRIC - 1))] for i in range(_VALUES_PER_METRIC)]
+    ordered = sorted(values)
+    if len(ordered) > _VALUES_PER_METRIC:
+        last = len(ordered) - 1
+        ordered = [ordered[round(i * last / (_VALUES_PER_METRIC - 1))] for i in range(_VALUES_PER_METRIC)]
+    return [round(value, 1) for value in ordered]
