@@ -70,7 +70,6 @@ class Lines:
         self._selector = selectors.DefaultSelector()
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
-        self._to_write: list[_Connection] = []  # together, as each in between would find the caches without TLS's code
         self._ended: list[Ended] = []
         self._soonest = math.inf  # no exchange has to end before
         self._addresses: list[Any] = []
@@ -93,8 +92,7 @@ class Lines:
         if connection:
             connection.take(token, request, now, timeout)
             self._soonest = min(self._soonest, connection.deadline)
-            self._busy.add(connection)
-            self._to_write.append(connection)
+            go_on = self._write
         else:
             try:
                 connection = _Connection(list(self._look_up()))
@@ -103,19 +101,17 @@ class Lines:
                 return
             connection.take(token, request, now, timeout)
             self._soonest = min(self._soonest, connection.connect_deadline)
-            self._busy.add(connection)
-            self._guarded(connection, self._connect)
+            go_on = self._connect
+        self._busy.add(connection)
+        self._guarded(connection, go_on)
 
     def poll(self, wait: float) -> list[Ended]:
         """Works on all exchanges for up to `wait` seconds, and gives those that ended, as soon as one has."""
-        to_write, self._to_write = self._to_write, []
-        for connection in to_write:
-            self._guarded(connection, self._write)
         if self._ended:
             wait = 0.0
         wait = min(wait, self._soonest - time.monotonic())
         for key, _ in self._selector.select(max(0.0, wait)):
-            connection = key.data
+            connection: _Connection = key.data
             self._guarded(connection, connection.go_on)
         if time.monotonic() >= self._soonest:
             self._expire()

@@ -182,6 +182,29 @@ def test_a_kept_connection_that_breaks_may_have_taken_the_request(serve: Callabl
     assert server.connections == 1
 
 
+def test_an_exchange_on_a_kept_connection_ends_with_its_time(
+    serve: Callable[[Talk], Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("revenium.transport.CONNECT_TIMEOUT", 0.2)
+    never = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        request(connection)
+        connection.sendall(OK)
+        request(connection)
+        never.wait(60)
+
+    lines = lines_to(serve(talk).url)
+    try:
+        assert status(one(lines)) == 200
+        assert not lines.poll(0.5), "no time is left over from the first"
+        lines.begin("it", "/x", {}, b"{}", 0.3)
+        [(_, result)] = lines.poll(10)
+        assert isinstance(result, Unanswered)
+    finally:
+        never.set()
+
+
 def test_a_refused_connection_was_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
