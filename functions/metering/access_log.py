@@ -201,14 +201,15 @@ def _readable_part(line: str) -> tuple[tuple[str, object], ...] | None:
     """The pairs in front of the place where the JSON breaks.
 
     A quote in a user agent must not take a call off the bill: our formats have all that billing needs in front
-    of the fields that a caller can write.
+    of the fields that a caller can write. Of others nothing is read: who is to pay may stand behind the break.
     """
     position = line.find("{") + 1
     pairs: list[tuple[str, object]] = []
     while position and (pair := _PAIR.match(line, position)):
         pairs.append((pair[1], pair[3] if pair[2] is None else pair[2]))
         position = pair.end()
-    return tuple(pairs) if {_FIRST_OF_OURS, "status"} <= {key for key, _ in pairs} else None
+    keys = [key for key, _ in pairs]
+    return tuple(pairs) if keys[:1] == [_FIRST_OF_OURS] and "status" in keys else None
 
 
 def _route_path(route_key: str | None) -> str | None:

@@ -12,8 +12,7 @@ BODY_LIMIT = 64 * 1024
 _HEAD_LIMIT = 64 * 1024
 _TARGET = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)[ \r]?")
-_STATUS_LENGTH = len("HTTP/1.1 200 ")
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: .*)?")
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):([^\r]*(?:\r(?!\n)[^\r]*)*)", re.IGNORECASE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _CHUNK_LINE_LIMIT = 4096
@@ -46,9 +45,9 @@ def _start(method: str, target: str, host: str, names: tuple[str, ...]) -> str:
 
 # A server says much the same each time.
 @lru_cache(maxsize=64)
-def _read_status(start: bytes) -> tuple[int, bool]:
+def _read_status(line: bytes) -> tuple[int, bool]:
     """The status, and whether the connection stays open unless a header says otherwise."""
-    found = _STATUS.fullmatch(start)
+    found = _STATUS.fullmatch(line)
     if not found:
         raise ValueError("no HTTP/1 status")
     return int(found[2]), found[1] == b"1"
@@ -150,8 +149,8 @@ class Answer:
         return True
 
     def _read_head(self, head: bytes) -> None:
-        """Of the headers it looks at those that say where the answer ends; most answers' others nobody asks for."""
-        status, keeps_alive = _read_status(head[:_STATUS_LENGTH])
+        """Of the headers, those that say where the answer ends: the others are read when they are asked for."""
+        status, keeps_alive = _read_status(head.partition(b"\r\n")[0])
         if status < 200:
             return  # an interim answer: the one that counts is still to come
         self.status, self._head = status, head

@@ -75,7 +75,13 @@ def test_a_time_in_seconds_counts_as_milliseconds() -> None:
     "line",
     [
         *("", "hello", "[]", "3", "null", '{"status":', '"' + "x" * 100_000, "[" * 100_000),
-        *('{"status":"200";"a":"b"}', '{"status":"200","a":""b"c"d""}', '"status":"200"', '["status":"200"]'),
+        *(
+            '{"status":"200"}x',
+            '{"status":"200";"a":"b"}',
+            '{"status":"200","a":""b"c"d""}',
+            '"status":"200"',
+            '["status":"200"]',
+        ),
     ],
 )
 def test_what_is_no_json_object_is_refused(line: str) -> None:
@@ -84,7 +90,10 @@ def test_what_is_no_json_object_is_refused(line: str) -> None:
     assert error.value.reason == "not_json"
 
 
-@pytest.mark.parametrize("status", ["-", "abc", None, "42", "1e99", [200], "nan", "2_0_0", "\uff12\uff10\uff10", True])
+@pytest.mark.parametrize(
+    "status",
+    ["-", "abc", None, "42", "1e99", [200], "nan", "2_0_0", "\uff12\uff10\uff10", True, "\uff12\uff10\uff10.\uff15"],
+)
 def test_a_line_without_a_status_is_refused(status: object) -> None:
     with pytest.raises(MalformedLine) as error:
         parse(json.dumps(REST | {"status": status}))
@@ -134,6 +143,8 @@ PIECES = st.lists(
 )
 @example([("status", "200")], '"')
 @example([("status", "200")], "x")
+@example([("status", "200"), ("a\\u0062", "x")], "")
+@example([("status", "200"), ("tenant", "a\\u0062")], "")
 @example([("status", "200"), ("userAgent", "a" * 2049)], "")
 def test_a_line_says_the_same_whether_it_can_be_cut_at_its_quotes_or_not(
     pairs: list[tuple[str, str]], end: str
@@ -231,7 +242,10 @@ def test_of_another_format_our_keys_are_read_in_front_of_what_callers_write_and_
 
 
 FORGED = st.lists(
-    st.tuples(st.sampled_from([*TEMPLATE_LINE, "userAgent", "requestId", "clientId", "other"]), st.sampled_from("ab1-"))
+    st.tuples(
+        st.sampled_from([*TEMPLATE_LINE, "userAgent", "requestId", "clientId", "extendedRequestId", "other"]),
+        st.sampled_from("ab1-"),
+    )
 ).map(lambda pairs: "".join(f'","{key}":"{value}' for key, value in pairs))
 
 
@@ -242,6 +256,12 @@ FORGED = st.lists(
     broken=st.sampled_from(["", "", "", '"', "\\", '","x":{"y":"', '"}']),
 )
 @example(keys=[*TEMPLATE_LINE], without=set(), forged={"path": '","principalId":"victim'}, broken="")
+@example(
+    keys=[*TEMPLATE_LINE],
+    without=set(),
+    forged={"path": '","extendedRequestId":"x","status":"200","principalId":"victim'},
+    broken='","y":{{',
+)
 def test_whatever_callers_write_and_in_whatever_order_a_format_of_others_bills_nobody_else(
     keys: list[str], without: set[str], forged: dict[str, str], broken: str
 ) -> None:

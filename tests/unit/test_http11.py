@@ -91,8 +91,9 @@ def test_interim_answers_are_passed_over() -> None:
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_some_answers_have_no_body(status: int) -> None:
-    answer, whole = fed(b"HTTP/1.1 %d X\r\n\r\n" % status)
-    assert (whole, answer.reusable) == (True, True)
+    for header in (b"", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 7\r\n"):
+        answer, whole = fed(b"HTTP/1.1 %d X\r\n%b\r\n" % (status, header))
+        assert (whole, answer.reusable) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,7 @@ def test_some_answers_have_no_body(status: int) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Length: 13\r\n\r\nall there is",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nall there is",
         b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\r\n\r\nall there is",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 00000000000000000012\r\n\r\nall there is",
         b"HTTP/1.1 200 OK\r\nX-Content-Length: 12\r\n\r\nall there is",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 12\r\n\r\nall there is",
     ],
@@ -144,6 +146,8 @@ def test_a_body_that_breaks_off_leaves_the_status(raw: bytes) -> None:
         b"HTTP/2 200\r\n\r\n",
         b"HTTP/1.1 099 X\r\n\r\n",
         b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 200\rX\r\n\r\n",
+        b"HTTP/1.1 200 a\nb\r\n\r\n",
     ],
 )
 def test_without_a_status_there_is_no_answer(raw: bytes) -> None:
