@@ -160,13 +160,14 @@ def _throughput(server: revenium.Server, environ: Mapping[str, str], counts: Cou
         Figure(f"refused_{each}ms", f"Of those answered 429, at {each} ms", "%", {"ours": 100 * median(refused[each])})
         for each in _LATENCIES_MS
     ] + [
-        Figure("cpu", "CPU time for a call at 25 ms", "us", {n: 1e6 * median(cpu[n, 25]) for n in SUBJECTS}),
+        Figure(f"cpu_{each}ms", f"CPU time for a call at {each} ms", "us",
+               {name: 1e6 * median(cpu[name, each]) for name in SUBJECTS}) for each in _LATENCIES_MS
+    ] + [
         Figure("limited_cpu", "CPU time for a call at 1,000 requests/s", "us", {"ours": 1e6 * median(limited_cpu)}),
     ]  # fmt: skip
-    of_floor = median(
-        ours / floor
+    of_floor = max(
+        median(ours / floor for ours, floor in zip(cpu["ours", each], cpu["floor", each], strict=True))
         for each in _LATENCIES_MS
-        for ours, floor in zip(cpu["ours", each], cpu["floor", each], strict=True)
     )
     times = median(ours / template for ours, template in zip(rate["ours", 25], rate["template", 25], strict=True))
     targets = [
@@ -178,7 +179,7 @@ def _throughput(server: revenium.Server, environ: Mapping[str, str], counts: Cou
                getattr(limits, f"refused_{each}ms")) for each in (25, 100)
     ] + [
         Target("times_template", "Times the template's calls, at 25 ms", times, limits.times_template, at_least=True),
-        Target("cpu_of_floor", "CPU time of a call, of the floor's", of_floor, limits.cpu_of_floor),
+        Target("cpu_of_floor", "CPU time of a call, of the floor's, where it is most", of_floor, limits.cpu_of_floor),
     ]  # fmt: skip
     about = {
         "turns": counts.turns,
