@@ -149,9 +149,11 @@ PIECES = st.lists(
 def test_a_line_says_the_same_whether_it_can_be_cut_at_its_quotes_or_not(
     pairs: list[tuple[str, str]], end: str
 ) -> None:
-    """With a space at its end it has to be read as JSON."""
     line = filled(*pairs) + end
-    assert outcome(line) == outcome(line + " ")
+    with pytest.MonkeyPatch.context() as uncut:
+        uncut.setattr("metering.access_log._between", lambda _: [])
+        as_json = outcome(line)
+    assert outcome(line) == as_json
 
 
 def test_a_control_character_takes_nothing_from_a_line() -> None:
